@@ -1,0 +1,3 @@
+//! SDK placeholder
+pub mod bindings;
+pub use bindings::llm_host::provider::types;
