@@ -1,1 +1,7 @@
-//! Placeholder
+//! Gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
+
+pub mod clock;
+pub mod context;
+pub mod dispatch;
+pub mod error;
+pub mod llm;
