@@ -84,9 +84,7 @@ pub enum Problem {
         name: String,
     },
     /// An imported function that the host's interface does not have.
-    #[error(
-        "imports `{function}` of `{interface}`, which this host does not have; a newer host may"
-    )]
+    #[error("imports `{function}` of `{interface}`, which this host does not have; a newer host may")]
     UnknownFunction {
         /// The import.
         interface: String,
@@ -214,9 +212,7 @@ pub fn check(bytes: &[u8]) -> Result<Report, CheckError> {
     let (resolve, world) = match decode(bytes) {
         Ok(DecodedWasm::Component(resolve, world)) => (resolve, world),
         Ok(DecodedWasm::WitPackage(..)) => {
-            return Err(CheckError::NoWorld(
-                "it is a WIT package in binary form".to_owned(),
-            ));
+            return Err(CheckError::NoWorld("it is a WIT package in binary form".to_owned()));
         }
         Err(error) => return Err(CheckError::NoWorld(format!("{error:#}"))),
     };
@@ -337,12 +333,7 @@ impl<'a> Check<'a> {
         listed
     }
 
-    fn compare(
-        &mut self,
-        interface: &str,
-        expected: &wit_parser::Function,
-        found: &wit_parser::Function,
-    ) {
+    fn compare(&mut self, interface: &str, expected: &wit_parser::Function, found: &wit_parser::Function) {
         if let Err(difference) = self.comparison.function(expected, found) {
             self.problems.push(Problem::WrongType {
                 interface: interface.to_owned(),
@@ -361,13 +352,7 @@ impl<'a> Check<'a> {
                 .unwrap_or_else(|| "(without a name)".to_owned()),
         };
         let functions = match item {
-            WorldItem::Interface { id, .. } => self
-                .component
-                .interface(*id)
-                .functions
-                .keys()
-                .cloned()
-                .collect(),
+            WorldItem::Interface { id, .. } => self.component.interface(*id).functions.keys().cloned().collect(),
             WorldItem::Function(_) | WorldItem::Type { .. } => Vec::new(),
         };
         Extern {

@@ -8,9 +8,7 @@
     reason = "ids come from the arena that they point into, which never shrinks"
 )]
 
-use wit_parser::{
-    Interface, InterfaceId, Package, PackageId, Resolve, TypeDef, TypeId, World, WorldId,
-};
+use wit_parser::{Interface, InterfaceId, Package, PackageId, Resolve, TypeDef, TypeId, World, WorldId};
 
 /// Lookups that cannot fail.
 pub(crate) trait Resolved {

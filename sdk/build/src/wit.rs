@@ -50,13 +50,9 @@ impl Package {
         for (name, text) in FILES {
             map.push(Path::new(name), *text);
         }
-        let group = map
-            .parse()
-            .map_err(|(map, error)| WitError(error.render(&map)))?;
+        let group = map.parse().map_err(|(map, error)| WitError(error.render(&map)))?;
         let mut resolve = Resolve::new();
-        let id = resolve
-            .push_group(group)
-            .map_err(|error| WitError(error.to_string()))?;
+        let id = resolve.push_group(group).map_err(|error| WitError(error.to_string()))?;
         Ok(Self { resolve, id })
     }
 
@@ -87,16 +83,12 @@ impl Package {
         side: impl Fn(&wit_parser::World) -> &wit_parser::IndexMap<wit_parser::WorldKey, WorldItem>,
     ) -> Option<InterfaceId> {
         let world = *self.resolve.package(self.id).worlds.get(world)?;
-        side(self.resolve.world(world))
-            .values()
-            .find_map(|item| match item {
-                WorldItem::Interface { id, .. }
-                    if self.resolve.interface(*id).name.as_deref() == Some(interface) =>
-                {
-                    Some(*id)
-                }
-                _ => None,
-            })
+        side(self.resolve.world(world)).values().find_map(|item| match item {
+            WorldItem::Interface { id, .. } if self.resolve.interface(*id).name.as_deref() == Some(interface) => {
+                Some(*id)
+            }
+            _ => None,
+        })
     }
 }
 

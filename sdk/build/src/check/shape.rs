@@ -69,9 +69,7 @@ impl<'a> Comparison<'a> {
                 this.ty(expected.ty, found.ty)
             })?;
         }
-        self.within("result".to_owned(), |this| {
-            this.optional(expected.result, found.result)
-        })
+        self.within("result".to_owned(), |this| this.optional(expected.result, found.result))
     }
 
     fn ty(&mut self, expected: Type, found: Type) -> Same {
@@ -86,20 +84,14 @@ impl<'a> Comparison<'a> {
                 self.equal.insert((expected, found));
                 Ok(())
             }
-            _ => self.same(
-                describe(self.wit, expected),
-                describe(self.component, found),
-            ),
+            _ => self.same(describe(self.wit, expected), describe(self.component, found)),
         }
     }
 
     fn definition(&mut self, expected_id: TypeId, found_id: TypeId) -> Same {
         // Both borrow from what outlives `self`, so that `self` stays free for the place.
         let (wit, component) = (self.wit, self.component);
-        let (expected, found) = (
-            &wit.type_def(expected_id).kind,
-            &component.type_def(found_id).kind,
-        );
+        let (expected, found) = (&wit.type_def(expected_id).kind, &component.type_def(found_id).kind);
         match (expected, found) {
             (TypeDefKind::Record(e), TypeDefKind::Record(f)) => {
                 self.same(
@@ -146,9 +138,7 @@ impl<'a> Comparison<'a> {
             (TypeDefKind::Option(e), TypeDefKind::Option(f)) => {
                 self.within("option".to_owned(), |this| this.ty(*e, *f))
             }
-            (TypeDefKind::List(e), TypeDefKind::List(f)) => {
-                self.within("list".to_owned(), |this| this.ty(*e, *f))
-            }
+            (TypeDefKind::List(e), TypeDefKind::List(f)) => self.within("list".to_owned(), |this| this.ty(*e, *f)),
             (TypeDefKind::Future(e), TypeDefKind::Future(f)) => {
                 self.within("future".to_owned(), |this| this.optional(*e, *f))
             }

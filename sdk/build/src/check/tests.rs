@@ -35,11 +35,7 @@ fn component(edits: &[(&str, &str)], others: &[&str], world: &str) -> Vec<u8> {
         .unwrap();
     let package = resolve.push_group(group).unwrap();
     let world = resolve.select_world(&[package], Some("it")).unwrap();
-    let mut module = dummy_module(
-        &resolve,
-        world,
-        ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback),
-    );
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::AsyncCallback));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default()
         .module(&module)
@@ -68,10 +64,7 @@ fn a_component_of_the_package_s_own_world_is_a_plugin() {
         names(&report.exports, Role::Required),
         ["llm-host:provider/provider@0.1.0"]
     );
-    assert_eq!(
-        names(&report.exports, Role::Optional),
-        ["llm-host:provider/chat@0.1.0"]
-    );
+    assert_eq!(names(&report.exports, Role::Optional), ["llm-host:provider/chat@0.1.0"]);
     let chat = report.exports.iter().find(|e| e.role == Role::Optional);
     let mut functions = chat.unwrap().functions.clone();
     functions.sort_unstable();
@@ -98,14 +91,7 @@ fn every_optional_interface_is_named() {
     interfaces.sort_unstable();
     assert_eq!(
         interfaces,
-        [
-            "chat",
-            "embeddings",
-            "images",
-            "native",
-            "provider",
-            "speech"
-        ]
+        ["chat", "embeddings", "images", "native", "provider", "speech"]
     );
 }
 
@@ -147,18 +133,12 @@ fn a_later_patch_release_with_more_functions_still_fits() {
 fn differences_from_the_wit_are_found_and_placed() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (
-            &[(
-                "describe: func() -> manifest;",
-                "describe: func() -> string;",
-            )],
+            &[("describe: func() -> manifest;", "describe: func() -> string;")],
             "`describe` of `llm-host:provider/provider@0.1.0` does not have the type of the WIT: \
              result: expected record manifest, found string",
         ),
         (
-            &[(
-                "check-config: func(config: json)",
-                "check-config: func(settings: json)",
-            )],
+            &[("check-config: func(config: json)", "check-config: func(settings: json)")],
             "`check-config` of `llm-host:provider/provider@0.1.0` does not have the type of the \
              WIT: expected the parameters (config), found the parameters (settings)",
         ),
@@ -173,10 +153,7 @@ fn differences_from_the_wit_are_found_and_placed() {
              WIT: result: ok: list: field context-window: option: expected u64, found u32",
         ),
         (
-            &[(
-                "result<stream<chat-event>, error>",
-                "result<list<chat-event>, error>",
-            )],
+            &[("result<stream<chat-event>, error>", "result<list<chat-event>, error>")],
             "`stream` of `llm-host:provider/chat@0.1.0` does not have the type of the WIT: \
              result: ok: expected stream, found list",
         ),
@@ -254,10 +231,7 @@ fn imports_are_held_to_the_allowed_set() {
         ),
         ("wasi:keyvalue@0.2.0", Some("allowed are")),
         ("wasi:cli@0.1.0", Some("the host has WASI 0.2.x and 0.3.x")),
-        (
-            "wasi:cli@0.3.0-rc-1",
-            Some("the host has WASI 0.2.x and 0.3.x"),
-        ),
+        ("wasi:cli@0.3.0-rc-1", Some("the host has WASI 0.2.x and 0.3.x")),
         ("evil:wasi@0.2.0", Some("allowed are")),
         ("llm-host:other@0.1.0", Some("allowed are")),
     ];
@@ -298,10 +272,7 @@ fn a_function_imported_by_itself_is_refused() {
 
 #[test]
 fn bytes_that_are_no_component_are_told_apart() {
-    assert!(matches!(
-        check(b"\0asm\x01\0\0\0"),
-        Err(CheckError::CoreModule)
-    ));
+    assert!(matches!(check(b"\0asm\x01\0\0\0"), Err(CheckError::CoreModule)));
     assert!(matches!(check(b"#!/bin/sh\n"), Err(CheckError::NotWasm)));
     assert!(matches!(check(b""), Err(CheckError::Malformed { .. })));
     assert!(matches!(check(b"\0as"), Err(CheckError::Malformed { .. })));
