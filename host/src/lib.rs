@@ -1,6 +1,7 @@
 //! Gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
 
 pub mod clock;
+pub mod config;
 pub mod context;
 pub mod dispatch;
 pub mod error;

@@ -1,0 +1,170 @@
+//! The process's environment: the one place that reads it.
+//!
+//! In: the variables the process was started with. Out: an [`Env`] that the configuration and the
+//! command line ask by name. Every key of the configuration that stands in a fixed section can be
+//! overridden by `LLM_HOST_<SECTION>_<KEY>`; [`OTHERS`] lists the variables beside those. Never:
+//! any other module calling `std::env`, and no value in a `Debug` output.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::keys;
+
+/// What every variable of the host begins with.
+pub const PREFIX: &str = "LLM_HOST_";
+
+/// The configuration file, where `--config` is not given.
+pub const CONFIG: &str = "LLM_HOST_CONFIG";
+/// The passphrase of the vault.
+pub const VAULT_PASSPHRASE: &str = "LLM_HOST_VAULT_PASSPHRASE";
+/// The client key for `host ask` and `host models`.
+pub const KEY: &str = "LLM_HOST_KEY";
+/// The customary name for a log filter; stands in for `LLM_HOST_LOG_LEVEL`.
+pub const RUST_LOG: &str = "RUST_LOG";
+/// Any value: tables and progress without colour.
+pub const NO_COLOR: &str = "NO_COLOR";
+/// Where services are given their credentials as files (systemd's `LoadCredential=`).
+pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+/// The file of that directory which holds the vault's passphrase.
+pub const PASSPHRASE_CREDENTIAL: &str = "llm-host-vault-passphrase";
+/// Where recorded traffic for the tests lies; the host ignores it.
+const RECORDINGS: &str = "LLM_HOST_RECORDINGS";
+
+/// Variables that are not the override of a key, with what they do.
+pub const OTHERS: &[(&str, &str)] = &[
+    (CONFIG, "The configuration file, where `--config` is not given."),
+    (
+        VAULT_PASSPHRASE,
+        "The vault's passphrase, for `vault.unlock = \"passphrase\"`.",
+    ),
+    (
+        CREDENTIALS_DIRECTORY,
+        "Set by systemd. With `vault.unlock = \"passphrase\"`, its file `llm-host-vault-passphrase` is read \
+         when there is no `vault.passphrase_file` and no passphrase in the environment.",
+    ),
+    (KEY, "The client key that `host ask` and `host models` send."),
+    (
+        RUST_LOG,
+        "Log filter, as `log.level`; `LLM_HOST_LOG_LEVEL` wins over it.",
+    ),
+    (NO_COLOR, "Any value: output without colour."),
+];
+
+/// Customary names for a key's override, beside the regular one.
+const SYNONYMS: &[(&str, &str)] = &[("LLM_HOST_LOG_LEVEL", RUST_LOG)];
+
+/// A secret text that is wiped from memory and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Wraps a secret.
+    pub fn new(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+
+    /// The secret itself, for the vault alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+/// The variables that concern the host, as they were when they were read.
+#[derive(Clone, Default)]
+pub struct Env {
+    variables: BTreeMap<String, Zeroizing<String>>,
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+impl Env {
+    /// Reads the process's environment. Variables that do not concern the host are not kept.
+    pub fn from_process() -> Self {
+        Self::from_pairs(std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let ours = name.starts_with(PREFIX) || OTHERS.iter().any(|(other, _)| *other == name);
+            if ours {
+                Some((name, value.into_string().ok()?))
+            } else {
+                None
+            }
+        }))
+    }
+
+    /// An environment of one's own.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self {
+            variables: pairs
+                .into_iter()
+                .map(|(n, v)| (n.into(), Zeroizing::new(v.into())))
+                .collect(),
+        }
+    }
+
+    /// The value of a variable; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(|value| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The secret in a variable.
+    pub fn secret(&self, name: &str) -> Option<Passphrase> {
+        self.get(name).map(|value| Passphrase::new(value.to_owned()))
+    }
+
+    /// A path in a variable.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
+    }
+
+    /// Reads further variables, which a command was told to take secrets from.
+    pub fn import(names: &[&str]) -> Self {
+        Self::from_pairs(
+            names
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))),
+        )
+    }
+
+    /// The override of a key: the variable that gives it, and its text.
+    pub(super) fn override_of(&self, variable: &str) -> Option<(String, &str)> {
+        let synonyms = SYNONYMS
+            .iter()
+            .filter(|(regular, _)| *regular == variable)
+            .map(|(_, synonym)| *synonym);
+        std::iter::once(variable)
+            .chain(synonyms)
+            .find_map(|name| Some((name.to_owned(), self.get(name)?)))
+    }
+
+    /// Variables that look like the host's and are none, each with the nearest that exists. Not an
+    /// error: Kubernetes sets `LLM_HOST_…` variables of its own beside a service of this name.
+    pub(super) fn unknown(&self) -> Vec<(String, Option<String>)> {
+        let known: Vec<String> = keys::variables()
+            .chain(OTHERS.iter().map(|(name, _)| (*name).to_owned()))
+            .chain(std::iter::once(RECORDINGS.to_owned()))
+            .collect();
+        let strangers = self
+            .variables
+            .keys()
+            .filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+        strangers
+            .map(|name| (name.clone(), keys::nearest(name, known.iter().map(String::as_str))))
+            .collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! What is wrong with a configuration, and where.
+//!
+//! In: findings of the two passes. Out: [`ConfigErrors`], which prints every one with its place, the
+//! line it stands on and a remedy. Never: the value of an environment variable, since it may be secret.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+/// Where something was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the file.
+    File {
+        /// The file, as it was named.
+        path: String,
+        /// Counts from 1.
+        line: usize,
+        /// In characters, counts from 1.
+        column: usize,
+        /// How many characters of the line it covers; at least 1.
+        width: usize,
+        /// The line's text.
+        text: String,
+    },
+    /// In this environment variable.
+    Variable(String),
+    /// The file as a whole: something is absent.
+    Whole(String),
+}
+
+impl Place {
+    /// The place of a range of bytes of the file's text.
+    pub(super) fn of(path: &str, text: &str, span: Range<usize>) -> Self {
+        let start = (0..=span.start.min(text.len()))
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        let (before, after) = text.split_at(start);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        let rest = after.split(['\n', '\r']).next().unwrap_or_default();
+        let head = before.get(line_start..).unwrap_or_default();
+        let covered = text.get(start..span.end.max(start)).unwrap_or_default();
+        let width = covered
+            .split(['\n', '\r'])
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            .max(1);
+        let column = head.chars().count() + 1;
+        Self::File {
+            path: path.to_owned(),
+            line,
+            column,
+            width,
+            text: format!("{head}{rest}"),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Whether it says that something is absent, which a syntax error elsewhere may have caused.
+    pub(super) absence: bool,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gutter = match &self.place {
+            Place::File {
+                path,
+                line,
+                column,
+                width,
+                text,
+            } => {
+                // A tab is as wide as the terminal likes; as one space the marks stay in line.
+                let shown = text.replace('\t', " ");
+                let indent = " ".repeat(column.saturating_sub(1));
+                let marks = "^".repeat(*width);
+                writeln!(f, "{path}:{line}:{column}: {}", self.message)?;
+                writeln!(f, "{line:>6} | {shown}")?;
+                write!(f, "       | {indent}{marks}")?;
+                "       "
+            }
+            Place::Variable(name) => {
+                write!(f, "environment variable {name}: {}", self.message)?;
+                "   "
+            }
+            Place::Whole(path) => {
+                write!(f, "{path}: {}", self.message)?;
+                "   "
+            }
+        };
+        match &self.help {
+            Some(help) => write!(f, "\n{gutter}= {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that is wrong, in the order of the file. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    /// The findings.
+    pub errors: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    /// The findings in the order of the file.
+    pub(super) fn new(mut errors: Vec<ConfigError>) -> Self {
+        errors.sort_by(|a, b| a.place.cmp(&b.place));
+        errors.dedup();
+        Self { errors }
+    }
+
+    pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let help = (error.kind() == std::io::ErrorKind::NotFound)
+            .then(|| "make one with `host init --dir DIR`, or name another with `--config FILE`".to_owned());
+        Self {
+            errors: vec![ConfigError {
+                place: Place::Whole(path.display().to_string()),
+                message: format!("cannot be read: {error}"),
+                help,
+                absence: false,
+            }],
+        }
+    }
+}
+
+impl ConfigErrors {
+    /// The reading came to no configuration although nothing was found wrong.
+    pub(super) fn incomplete(path: &Path) -> Self {
+        let message = "could not be read completely; this is a mistake in the host".to_owned();
+        let place = Place::Whole(path.display().to_string());
+        Self {
+            errors: vec![ConfigError {
+                place,
+                message,
+                help: None,
+                absence: false,
+            }],
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}

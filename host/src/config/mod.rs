@@ -1,0 +1,56 @@
+//! The configuration: what an operator wrote, and what it means.
+//!
+//! In: a TOML file and the environment ([`Env`]). Out: a [`Config`] whose every value is typed, checked
+//! and complete, or [`ConfigErrors`] with everything that is wrong, each with its place in the file and
+//! a remedy. The file is read twice: [`keys`] says which keys there are, `written` walks the parsed
+//! document against that table, and `resolve` turns it into meaning. Never: a secret in a value, a
+//! reach into the network, and no module but [`env`](mod@env) looks at the process's environment.
+
+mod check;
+pub mod docs;
+pub mod env;
+mod error;
+mod glob;
+pub mod keys;
+mod meant;
+mod resolve;
+mod show;
+mod values;
+mod written;
+
+use std::path::Path;
+
+pub use env::{Env, Passphrase};
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use glob::Glob;
+pub use meant::*;
+
+impl Config {
+    /// Reads a configuration file, with the environment's overrides on top. Relative paths in it
+    /// are taken from the file's directory. A reload uses this same function.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file or an override, all at once.
+    pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigErrors> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(path, &error))?;
+        let absolute = std::path::absolute(path).map_err(|error| ConfigErrors::unreadable(path, &error))?;
+        Self::parse(&text, &absolute, env)
+    }
+
+    /// Reads a configuration from its text, as if it stood at `path`, which must be absolute.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path, env: &Env) -> Result<Self, ConfigErrors> {
+        resolve::resolve(text, path, env)
+    }
+
+    /// The configuration as TOML that loads back to the same meaning: every key with its value,
+    /// defaults and overrides included.
+    pub fn to_toml(&self) -> String {
+        show::to_toml(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
