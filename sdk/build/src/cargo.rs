@@ -1,10 +1,10 @@
-//! Running cargo, with its progress and the files it made.
+//! Running cargo: what is in a workspace, and a build with its progress and the files it made.
 //!
-//! In: a `cargo build` command. Out: each step of its progress while it runs, and at its end what
-//! it made. Never: decides what is built.
+//! In: a manifest, or a `cargo build` command. Out: the packages there; each step of the build's
+//! progress while it runs, and at its end what it made. Never: decides what is built.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use serde::Deserialize;
@@ -27,6 +27,11 @@ pub enum Progress<'a> {
         /// What is being compiled.
         current: &'a str,
     },
+    /// So many packages have yet to be downloaded.
+    Downloads {
+        /// How many.
+        left: usize,
+    },
     /// A line that cargo or a compiler wrote for people: `Compiling …`, warnings, errors.
     Line(&'a str),
 }
@@ -38,6 +43,14 @@ pub enum CargoError {
     /// Cargo cannot be run. The machine's fault.
     #[error("cargo cannot be run")]
     Spawn(#[source] std::io::Error),
+    /// Cargo cannot read a manifest. The fault of whoever wrote it.
+    #[error("cannot read {}: {message}", manifest.display())]
+    Manifest {
+        /// The manifest.
+        manifest: PathBuf,
+        /// What cargo says.
+        message: String,
+    },
     /// The build failed, nearly always over the code that was built; `output` says where.
     #[error("the build failed ({status}):\n{output}")]
     Failed {
@@ -46,6 +59,41 @@ pub enum CargoError {
         /// The last lines that it wrote.
         output: String,
     },
+}
+
+/// A workspace, or a package that stands alone.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct Workspace {
+    /// Its members.
+    pub packages: Vec<Package>,
+    /// The directory of its own manifest.
+    #[serde(rename = "workspace_root")]
+    pub root: PathBuf,
+    /// Where its builds go.
+    pub target_directory: PathBuf,
+}
+
+/// A member of a workspace.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its manifest.
+    pub manifest_path: PathBuf,
+    /// Its libraries, programs, tests, …
+    pub targets: Vec<Target>,
+}
+
+impl Package {
+    /// Whether it has a library that becomes a component on a wasm target.
+    #[must_use]
+    pub fn makes_component(&self) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.kind.iter().any(|kind| kind == "cdylib"))
+    }
 }
 
 /// One target that was built or found fresh.
@@ -61,6 +109,20 @@ pub struct Artifact {
     pub files: Vec<PathBuf>,
     /// The program, where it is one.
     pub executable: Option<PathBuf>,
+    profile: Profile,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+impl Artifact {
+    /// Whether it is the test harness of its target.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.profile.test
+    }
 }
 
 /// A library or program of a package.
@@ -79,6 +141,29 @@ enum Message {
     CompilerArtifact(Artifact),
     #[serde(other)]
     Other,
+}
+
+/// Reads the workspace of a manifest. `cargo` is the bare command.
+///
+/// # Errors
+///
+/// [`CargoError`] when cargo cannot be run or cannot read the manifest.
+pub fn workspace(mut cargo: Command, manifest: &Path) -> Result<Workspace, CargoError> {
+    let failed = |message: String| CargoError::Manifest {
+        manifest: manifest.to_owned(),
+        message,
+    };
+    let output = cargo
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .output()
+        .map_err(CargoError::Spawn)?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(text.trim().trim_start_matches("error: ").to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
 }
 
 /// Runs a `cargo build` (or another subcommand that builds) and gives what it made.
@@ -102,8 +187,8 @@ pub fn build(command: &mut Command, progress: &mut dyn FnMut(Progress<'_>)) -> R
                 artifacts.push(artifact);
             }
         }
-        Piece::Err(line) => match bar(&line) {
-            Some(units) => progress(units),
+        Piece::Err(line) => match bar(&line).or_else(|| downloads(&line)) {
+            Some(step) => progress(step),
             None if line.trim().is_empty() => {}
             None => {
                 // What is left of a bar that was wiped stands before the text.
@@ -143,9 +228,35 @@ fn bar(line: &str) -> Option<Progress<'_>> {
     })
 }
 
+/// Reads cargo's other bar: ` Downloading 12 crates, remaining bytes: 1.2 MiB`.
+fn downloads(line: &str) -> Option<Progress<'_>> {
+    let (_, rest) = line.split_once("Downloading")?;
+    let mut words = rest.trim_start_matches("\u{1b}[0m").split_whitespace();
+    let left = words.next()?.parse().ok()?;
+    words
+        .next()
+        .is_some_and(|word| word.starts_with("crate"))
+        .then_some(Progress::Downloads { left })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn downloads_are_read_and_other_lines_are_not() {
+        let cases = [
+            (" Downloading 12 crates      ", Some(12)),
+            (" Downloading 1 crate, extracting libc ...", Some(1)),
+            ("\u{1b}[1m\u{1b}[32m Downloading\u{1b}[0m 3 crates", Some(3)),
+            (" Downloading crates ...", None),
+            ("  Downloaded libc v0.2.183", None),
+        ];
+        for (line, left) in cases {
+            let expected = left.map(|left| Progress::Downloads { left });
+            assert_eq!(downloads(line), expected, "{line:?}");
+        }
+    }
 
     #[test]
     fn cargo_s_bar_is_read_and_other_lines_are_not() {

@@ -10,9 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Deserialize;
-
-use crate::cargo::{self, CargoError, Progress};
+use crate::cargo::{self, CargoError, Package, Progress, Workspace};
 use crate::toolchain::{TARGET, Toolchain};
 
 /// Profile that a workspace may define for its plugins.
@@ -46,14 +44,6 @@ pub struct Component {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Cargo cannot read the manifest. The plugin's fault.
-    #[error("cannot read the package of {}: {message}", manifest.display())]
-    Manifest {
-        /// The manifest that was asked for.
-        manifest: PathBuf,
-        /// What cargo says.
-        message: String,
-    },
     /// No package of that name, or the manifest is a workspace's own. The plugin's fault.
     #[error("{what}; packages there: {}", there.join(", "))]
     NoPackage {
@@ -71,7 +61,7 @@ pub enum BuildError {
         /// The package's name.
         package: String,
     },
-    /// The build failed.
+    /// Cargo cannot read the manifest, or the build failed.
     #[error(transparent)]
     Cargo(#[from] CargoError),
     /// A file could not be put in its place. The machine's fault.
@@ -82,25 +72,6 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    workspace_root: PathBuf,
-    target_directory: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    manifest_path: PathBuf,
-    targets: Vec<Library>,
-}
-
-#[derive(Deserialize)]
-struct Library {
-    crate_types: Vec<String>,
 }
 
 /// Builds a package into a component.
@@ -122,19 +93,15 @@ pub fn build(
         Source::Manifest(manifest) => manifest,
         Source::Member { workspace, .. } => workspace,
     };
-    let metadata = metadata(toolchain, manifest)?;
-    let package = select(&metadata, source)?;
-    if !package
-        .targets
-        .iter()
-        .any(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
-    {
+    let workspace = cargo::workspace(toolchain.cargo(), manifest)?;
+    let package = select(&workspace, source)?;
+    if !package.makes_component() {
         return Err(BuildError::NoComponent {
             package: package.name.clone(),
         });
     }
-    let target = target.map_or_else(|| metadata.target_directory.join("wasm"), Path::to_owned);
-    let profile = if has_profile(&metadata.workspace_root) {
+    let target = target.map_or_else(|| workspace.target_directory.join("wasm"), Path::to_owned);
+    let profile = if has_profile(&workspace.root) {
         PROFILE
     } else {
         "release"
@@ -186,31 +153,12 @@ pub fn place(component: &Path, to: &Path) -> Result<(), BuildError> {
     write(to, std::fs::rename(&aside, to))
 }
 
-fn metadata(toolchain: &Toolchain, manifest: &Path) -> Result<Metadata, BuildError> {
-    let failed = |message: String| BuildError::Manifest {
-        manifest: manifest.to_owned(),
-        message,
-    };
-    let output = toolchain
-        .cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .arg("--manifest-path")
-        .arg(manifest)
-        .output()
-        .map_err(CargoError::Spawn)?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(text.trim().trim_start_matches("error: ").to_owned()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
-}
-
-fn select<'m>(metadata: &'m Metadata, source: &Source) -> Result<&'m Package, BuildError> {
+fn select<'w>(workspace: &'w Workspace, source: &Source) -> Result<&'w Package, BuildError> {
     let found = match source {
-        Source::Member { package, .. } => metadata.packages.iter().find(|p| p.name == *package),
+        Source::Member { package, .. } => workspace.packages.iter().find(|p| p.name == *package),
         Source::Manifest(manifest) => {
             let manifest = manifest.canonicalize().ok();
-            metadata
+            workspace
                 .packages
                 .iter()
                 .find(|p| p.manifest_path.canonicalize().ok() == manifest)
@@ -221,7 +169,7 @@ fn select<'m>(metadata: &'m Metadata, source: &Source) -> Result<&'m Package, Bu
             Source::Member { package, .. } => format!("no package {package} in the workspace"),
             Source::Manifest(path) => format!("{} has no package of its own", path.display()),
         },
-        there: metadata.packages.iter().map(|p| p.name.clone()).collect(),
+        there: workspace.packages.iter().map(|p| p.name.clone()).collect(),
     })
 }
 
