@@ -82,12 +82,15 @@ impl Anchor {
             .compare(newest.as_ref(), key, path)
             .is_ok_and(|state| state != AnchorState::Current)
         {
-            let replacement = Replacement::prepare(path, &now.encode(key))?;
-            replacement.commit().map_err(|source| VaultError::Io {
-                action: "replace",
+            let failed = |source| VaultError::Io {
+                action: "sync the directory of",
                 path: path.clone(),
                 source,
-            })?;
+            };
+            Replacement::prepare(path, &now.encode(key))?
+                .rename()?
+                .sync()
+                .map_err(failed)?;
         }
         Ok(state)
     }
@@ -101,6 +104,7 @@ impl Anchor {
         let replacement = Replacement::prepare(path, &next.encode(key))?;
         Ok(Some(PreparedAnchor {
             revision: next.revision,
+            path: path.clone(),
             replacement,
             _lock: lock,
         }))
@@ -109,16 +113,19 @@ impl Anchor {
 
 pub(crate) struct PreparedAnchor {
     revision: u64,
+    path: PathBuf,
     replacement: Replacement,
     _lock: WriteLock,
 }
 
 impl PreparedAnchor {
     pub(crate) fn commit(self) -> Result<(), VaultError> {
-        let (revision, path) = (self.revision, self.replacement.target().to_owned());
-        self.replacement
-            .commit()
-            .map_err(|source| VaultError::AnchorBehind { revision, path, source })
+        let Self { revision, path, .. } = self;
+        let done = match self.replacement.rename() {
+            Err(VaultError::Io { source, .. }) => Err(source),
+            renamed => renamed?.sync(),
+        };
+        done.map_err(|source| VaultError::NotSettled { revision, path, source })
     }
 }
 

@@ -91,7 +91,7 @@ impl Contents {
         let index: Index = serde_json::from_slice(plain).map_err(VaultError::UnknownContents)?;
         let anchor_key = Key::from_slice(&index.anchor_key.0).ok_or(VaultError::Damaged { part: Part::Body })?;
         check_order(&index, header.revision)?;
-        let records = split_records(records, &index.entries)?;
+        let (records, rest) = split_records(records, index.entries.len());
         for (number, (row, record)) in index.entries.iter().zip(&records).enumerate() {
             let as_vouched = record.digest() == row.record.sha256
                 && record.revision == row.record.revision
@@ -99,6 +99,14 @@ impl Contents {
             if !as_vouched {
                 return Err(wrong_record(number, record, &index.entries, header, key)?);
             }
+        }
+        if let Some(row) = index.entries.get(records.len()) {
+            return Err(VaultError::Damaged {
+                part: Part::Entry(row.entry.name.clone()),
+            });
+        }
+        if !rest.is_empty() {
+            return Err(VaultError::Damaged { part: Part::Body });
         }
         let stored = |(row, record): (IndexEntry, Record)| {
             (
@@ -185,21 +193,11 @@ fn check_order(index: &Index, revision: u64) -> Result<(), VaultError> {
     }
 }
 
-/// One record per entry, and nothing after the last.
-fn split_records(bytes: &[u8], entries: &[IndexEntry]) -> Result<Vec<Record>, VaultError> {
+/// As many records as can be cut out, `count` at most, and what is left.
+fn split_records(bytes: &[u8], count: usize) -> (Vec<Record>, &[u8]) {
     let mut cursor = Cursor::new(bytes);
-    let mut records = Vec::with_capacity(entries.len());
-    for row in entries {
-        let damaged = || VaultError::Damaged {
-            part: Part::Entry(row.entry.name.clone()),
-        };
-        records.push(Record::parse(&mut cursor).ok_or_else(damaged)?);
-    }
-    if cursor.is_empty() {
-        Ok(records)
-    } else {
-        Err(VaultError::Damaged { part: Part::Body })
-    }
+    let records = std::iter::from_fn(|| Record::parse(&mut cursor)).take(count).collect();
+    (records, cursor.rest())
 }
 
 /// What is wrong with the record in place `number`: another entry's, an older one of the same entry, or broken.

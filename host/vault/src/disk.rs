@@ -114,17 +114,14 @@ impl Replacement {
         Ok(replacement)
     }
 
-    /// Puts the new file in place of the old one, and syncs the directory so that it stays there.
-    pub(crate) fn commit(mut self) -> Result<(), io::Error> {
+    /// Puts the new file in place of the old one. It stays there for certain once the directory is synced.
+    pub(crate) fn rename(mut self) -> Result<Directory, VaultError> {
+        let directory = Directory::of(&self.target)?;
         if let Some(temporary) = &self.temporary {
-            fs::rename(temporary, &self.target)?;
+            fs::rename(temporary, &self.target).map_err(failed("replace", &self.target))?;
             self.temporary = None;
         }
-        sync_directory(&self.target)
-    }
-
-    pub(crate) fn target(&self) -> &Path {
-        &self.target
+        Ok(directory)
     }
 }
 
@@ -137,20 +134,35 @@ impl Drop for Replacement {
     }
 }
 
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> Result<(), io::Error> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    match File::open(directory)?.sync_all() {
-        // Some network file systems cannot; the rename stands all the same.
-        Err(error) if error.kind() == ErrorKind::InvalidInput || error.kind() == ErrorKind::Unsupported => Ok(()),
-        result => result,
-    }
-}
+/// An open directory, to be synced after a rename in it.
+pub(crate) struct Directory(#[cfg(unix)] File);
 
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> Result<(), io::Error> {
-    Ok(())
+impl Directory {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Result<Self, VaultError> {
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(directory).map(Self).map_err(failed("open", directory))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn sync(&self) -> Result<(), io::Error> {
+        match self.0.sync_all() {
+            // Some network file systems cannot; the rename stands all the same.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            result => result,
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Path) -> Result<Self, VaultError> {
+        Ok(Self())
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn sync(&self) -> Result<(), io::Error> {
+        Ok(())
+    }
 }

@@ -31,6 +31,7 @@ impl Draft<'_> {
     pub fn set(&mut self, name: &str, new: NewEntry, now: OffsetDateTime) -> Result<(), VaultError> {
         model::check_name("the entry's name", name)?;
         new.check()?;
+        let now = model::in_utc(now)?;
         let record = self.seal(name, &new.secrets)?;
         let (created, rotated) = match self.contents.entries.get(name) {
             Some(old) => (old.entry.created, Some(now)),
@@ -61,6 +62,7 @@ impl Draft<'_> {
     /// # Errors
     /// [`VaultError::UnknownEntry`], [`VaultError::FieldsDiffer`].
     pub fn rotate(&mut self, name: &str, secrets: &Secrets, now: OffsetDateTime) -> Result<(), VaultError> {
+        let now = model::in_utc(now)?;
         let expected = self.entry(name)?.entry.fields.clone();
         if !secrets.fields().eq(expected.iter().map(String::as_str)) {
             return Err(VaultError::FieldsDiffer {
@@ -128,7 +130,7 @@ impl Draft<'_> {
         if grant.id.is_empty() {
             grant.id = format!("g-{}", hex::encode(&crypto::random::<5>()?));
         }
-        self.check_grant(&grant)?;
+        let grant = self.checked(grant)?;
         if self.contents.grants.iter().any(|other| other.id == grant.id) {
             return Err(VaultError::DuplicateGrant { id: grant.id });
         }
@@ -155,7 +157,7 @@ impl Draft<'_> {
     /// # Errors
     /// [`VaultError::UnknownGrant`], [`VaultError::UnknownEntry`], [`VaultError::Invalid`].
     pub fn replace_grant(&mut self, grant: Grant) -> Result<Grant, VaultError> {
-        self.check_grant(&grant)?;
+        let grant = self.checked(grant)?;
         let place = self.grant(&grant.id)?;
         Ok(std::mem::replace(place, grant))
     }
@@ -195,12 +197,13 @@ impl Draft<'_> {
             .ok_or_else(|| VaultError::UnknownGrant { id: id.to_owned() })
     }
 
-    fn check_grant(&mut self, grant: &Grant) -> Result<(), VaultError> {
-        grant.check()?;
+    fn checked(&mut self, grant: Grant) -> Result<Grant, VaultError> {
+        let grant = grant.checked()?;
         match &grant.credential {
-            Some(name) => self.entry(name).map(|_| ()),
-            None => Ok(()),
+            Some(name) => self.entry(name).map(|_| ())?,
+            None => (),
         }
+        Ok(grant)
     }
 
     fn seal(&self, name: &str, secrets: &Secrets) -> Result<Record, VaultError> {

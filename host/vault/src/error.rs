@@ -1,7 +1,7 @@
 //! Everything that can go wrong with a vault, each with what to do about it.
 //!
 //! In: the place where it went wrong. Out: [`VaultError`], whose `Display` says what happened and what to do next, and never
-//! holds a secret. None of these errors has changed anything on disk, except [`VaultError::AnchorBehind`], which says so.
+//! holds a secret. None of these errors has changed anything on disk, except [`VaultError::NotSettled`], which says so.
 
 use std::io;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub enum Fault {
     Machine,
 }
 
-/// An operation on a vault failed. Nothing on disk has changed.
+/// An operation on a vault failed. Nothing on disk has changed, unless it is [`VaultError::NotSettled`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
@@ -89,12 +89,12 @@ pub enum VaultError {
         /// The revision on disk, where it can be read.
         found: Option<u64>,
     },
-    /// The vault was written, but the anchor beside it was not.
-    #[error("revision {revision} of the vault was saved, but its anchor {} could not be replaced; opening the vault again repairs it", .path.display())]
-    AnchorBehind {
+    /// The vault was written, but what has to follow was not: the sync of its directory, or the anchor.
+    #[error("revision {revision} of the vault was saved, but {} could not be brought up to date; check the disk, then open the vault again, which repairs it", .path.display())]
+    NotSettled {
         /// The revision that was saved.
         revision: u64,
-        /// The anchor.
+        /// The vault, when its directory could not be synced; or the anchor.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -323,7 +323,7 @@ impl VaultError {
             Self::AlreadyExists { .. } => "already-exists",
             Self::Locked { .. } => "locked",
             Self::ConcurrentEdit { .. } => "concurrent-edit",
-            Self::AnchorBehind { .. } => "anchor-behind",
+            Self::NotSettled { .. } => "not-settled",
             Self::NotAVault => "not-a-vault",
             Self::UnknownVersion { .. } => "unknown-version",
             Self::UnknownSuite { .. } => "unknown-suite",
@@ -371,7 +371,7 @@ impl VaultError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Io { .. }
-            | Self::AnchorBehind { .. }
+            | Self::NotSettled { .. }
             | Self::NotEnoughMemory { .. }
             | Self::Keyring(_)
             | Self::Random
@@ -389,6 +389,11 @@ impl VaultError {
             | Self::ParamsOutOfBounds { .. } => Fault::File,
             _ => Fault::Caller,
         }
+    }
+
+    /// Whether the vault was written all the same.
+    pub fn is_written(&self) -> bool {
+        matches!(self, Self::NotSettled { .. })
     }
 
     /// Whether the same call may succeed when it is simply repeated.

@@ -166,7 +166,8 @@ impl Grant {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), VaultError> {
+    /// The grant with its times in UTC, if it is acceptable.
+    pub(crate) fn checked(mut self) -> Result<Self, VaultError> {
         check_name("the grant's id", &self.id)?;
         check_name("the grant's plugin", &self.plugin)?;
         for (what, name) in [
@@ -184,11 +185,25 @@ impl Grant {
         check_texts("a method", &self.methods)?;
         check_texts("a path", &self.paths)?;
         check_json("the way of attaching", self.attach.as_deref())?;
-        check_json("the approved manifest", Some(&self.approved_manifest))
+        check_json("the approved manifest", Some(&self.approved_manifest))?;
+        self.created = in_utc(self.created)?;
+        self.expires = self.expires.map(in_utc).transpose()?;
+        Ok(self)
     }
 }
 
-/// Letters, digits and `- _ . / @ +`, not starting with `-` (which a command line would take for an option).
+/// A time as it is stored: in UTC, with a year of four digits, as RFC 3339 demands.
+pub(crate) fn in_utc(time: OffsetDateTime) -> Result<OffsetDateTime, VaultError> {
+    let utc = time
+        .checked_to_offset(time::UtcOffset::UTC)
+        .filter(|time| (0..=9999).contains(&time.year()));
+    utc.ok_or(VaultError::Invalid {
+        what: "a time",
+        why: "its year is not within 0 to 9999",
+    })
+}
+
+/// Letters, digits and `- _ . / @ + :`, not starting with `-` (which a command line would take for an option).
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), VaultError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./@+:".contains(c);
     let why = if name.is_empty() {

@@ -233,7 +233,7 @@ fn unwrap(
     Key::from_slice(&plain).ok_or_else(damaged).map(Some)
 }
 
-/// Keys put into keyrings for a vault that is not written yet; taken out again unless [`PlacedKeys::keep`] is called.
+/// Keys put into keyrings for a vault that is not written yet; taken out again unless it is.
 #[derive(Default)]
 pub(crate) struct PlacedKeys(Vec<(Arc<dyn KeyStore>, String)>);
 
@@ -244,8 +244,12 @@ impl PlacedKeys {
         Ok(())
     }
 
-    pub(crate) fn keep(mut self) {
-        self.0.clear();
+    /// Keeps the keys when the vault that needs them is on disk, and takes them out again when it is not.
+    pub(crate) fn settle<T>(mut self, written: Result<T, VaultError>) -> Result<T, VaultError> {
+        if written.as_ref().map_or_else(VaultError::is_written, |_| true) {
+            self.0.clear();
+        }
+        written
     }
 }
 
