@@ -199,9 +199,8 @@ impl Draft<'_> {
 
     fn checked(&mut self, grant: Grant) -> Result<Grant, VaultError> {
         let grant = grant.checked()?;
-        match &grant.credential {
-            Some(name) => self.entry(name).map(|_| ())?,
-            None => (),
+        if let Some(name) = &grant.credential {
+            self.entry(name)?;
         }
         Ok(grant)
     }
