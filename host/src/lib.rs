@@ -1,5 +1,6 @@
 //! Gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
