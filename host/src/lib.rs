@@ -1,6 +1,5 @@
 //! Gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
 
-pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;

@@ -1,1 +1,26 @@
-//! Placeholder
+//! The OpenAI chat wire format, shared by the adapters that speak it.
+//!
+//! In: neutral requests, and the bytes of a provider's answers. Out: request bodies, neutral
+//! answers and events. Never: an address, a credential, or one provider's name in the code: what
+//! differs is a [`Profile`].
+//!
+//! [`call`] is the way of one call; it reads top to bottom: [`request`] → the host's HTTP →
+//! [`error`], [`response`] or [`stream`]. [`models`] reads the list of models. All but [`call`] are
+//! pure.
+
+// The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
+#![allow(clippy::result_large_err)]
+
+pub mod call;
+pub mod error;
+pub mod models;
+pub mod profile;
+pub mod request;
+pub mod response;
+pub mod stream;
+mod usage;
+mod wire;
+
+pub use profile::Profile;
+pub use request::{Asked, Options};
+pub use stream::Decoder;

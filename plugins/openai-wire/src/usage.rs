@@ -1,0 +1,172 @@
+//! The provider's counts of tokens, sorted into buckets that do not overlap.
+//!
+//! In: `usage`. Out: a [`Usage`] whose prompt buckets add up to `prompt_tokens` and whose answer
+//! buckets add up to the tokens of the answer. Never: a count that the provider did not give; a
+//! detail that is larger than the sum it belongs to is cut to it.
+
+use llm_provider_sdk::types::Usage;
+use serde_json::value::RawValue;
+
+use crate::profile::{Profile, ReasoningTokens};
+use crate::wire::{Fields, read};
+
+/// Takes parts off a sum, never more than is left of it.
+struct Rest(u64);
+
+impl Rest {
+    fn take(&mut self, part: Option<u64>) -> u64 {
+        let part = part.unwrap_or_default().min(self.0);
+        self.0 -= part;
+        part
+    }
+}
+
+/// Reads `usage`; nothing when it is not an object or counts nothing.
+///
+/// `prompt_tokens` includes cached, written, audio and image tokens; `completion_tokens` includes
+/// audio tokens and, by [`ReasoningTokens`], reasoning (OpenAI: `CompletionUsage`).
+pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
+    let mut fields: Fields<'_> = read(raw)?;
+    let prompt = fields.take_count("prompt_tokens");
+    let completion = fields.take_count("completion_tokens");
+    if prompt.is_none() && completion.is_none() {
+        return None;
+    }
+    fields.take_count("total_tokens");
+    let mut prompt_details = fields.take_object("prompt_tokens_details").unwrap_or_default();
+    let mut answer_details = fields.take_object("completion_tokens_details").unwrap_or_default();
+    // DeepSeek's and Moonshot's names, which stand beside or instead of the details.
+    let beside = ["prompt_cache_hit_tokens", "cached_tokens"].map(|name| fields.take_count(name));
+    let cached = prompt_details
+        .take_count("cached_tokens")
+        .or_else(|| beside.into_iter().flatten().next());
+
+    let mut rest = Rest(prompt.unwrap_or_default());
+    let cache_read = rest.take(cached);
+    let cache_write = rest.take(prompt_details.take_count("cache_write_tokens"));
+    let input_audio = rest.take(prompt_details.take_count("audio_tokens"));
+    let input_image = rest.take(prompt_details.take_count("image_tokens"));
+    let input = rest.0;
+
+    let thought = answer_details.take_count("reasoning_tokens");
+    let mut rest = Rest(completion.unwrap_or_default());
+    let reasoning = match profile.reasoning_tokens {
+        ReasoningTokens::Included => rest.take(thought),
+        ReasoningTokens::Apart => thought.unwrap_or_default(),
+    };
+    let output_audio = rest.take(answer_details.take_count("audio_tokens"));
+    let output_image = rest.take(answer_details.take_count("image_tokens"));
+    let output = rest.0;
+
+    let mut extra = fields.into_extras();
+    for (name, details) in [
+        ("prompt_tokens_details", prompt_details),
+        ("completion_tokens_details", answer_details),
+    ] {
+        // What the buckets already say need not be said again.
+        let left = without(details, "text_tokens");
+        if let Some(json) = left {
+            extra.push((name.to_owned(), json));
+        }
+    }
+    Some(Usage {
+        input,
+        cache_read,
+        cache_write,
+        cache_write_long: 0,
+        input_audio,
+        input_image,
+        output,
+        reasoning,
+        output_audio,
+        output_image,
+        extra,
+    })
+}
+
+/// The details that have no bucket, as an object; nothing when none are left.
+fn without(mut details: Fields<'_>, name: &str) -> Option<String> {
+    details.take(name);
+    let members: serde_json::Map<String, serde_json::Value> = details
+        .into_extras()
+        .into_iter()
+        .filter_map(|(name, json)| Some((name, serde_json::from_str(&json).ok()?)))
+        .collect();
+    (!members.is_empty()).then(|| serde_json::Value::Object(members).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(json: &str, profile: &Profile) -> Usage {
+        usage(serde_json::from_str(json).unwrap(), profile).unwrap()
+    }
+
+    fn prompt(u: &Usage) -> u64 {
+        u.input + u.cache_read + u.cache_write + u.input_audio + u.input_image
+    }
+
+    fn answer(u: &Usage) -> u64 {
+        u.output + u.reasoning + u.output_audio + u.output_image
+    }
+
+    #[test]
+    fn buckets_do_not_overlap() {
+        let u = count(
+            r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
+                "prompt_tokens_details":{"cached_tokens":40,"audio_tokens":20,"image_tokens":10,"cache_write_tokens":5,"text_tokens":70},
+                "completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":4,"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}}"#,
+            &Profile::OPENAI,
+        );
+        assert_eq!((u.input, u.cache_read, u.cache_write), (25, 40, 5));
+        assert_eq!((u.input_audio, u.input_image), (20, 10));
+        assert_eq!((u.output, u.reasoning, u.output_audio), (16, 30, 4));
+        assert_eq!((prompt(&u), answer(&u)), (100, 50));
+        assert_eq!(
+            u.extra,
+            [(
+                "completion_tokens_details".to_owned(),
+                r#"{"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}"#.to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn details_never_exceed_their_sum() {
+        let u = count(
+            r#"{"prompt_tokens":10,"completion_tokens":10,
+                "prompt_tokens_details":{"cached_tokens":8,"audio_tokens":8},
+                "completion_tokens_details":{"reasoning_tokens":11}}"#,
+            &Profile::OPENAI,
+        );
+        assert_eq!((u.input, u.cache_read, u.input_audio), (0, 8, 2));
+        assert_eq!((u.output, u.reasoning), (0, 10));
+    }
+
+    #[test]
+    fn reasoning_may_come_on_top() {
+        let apart = Profile {
+            reasoning_tokens: ReasoningTokens::Apart,
+            ..Profile::COMPATIBLE
+        };
+        let u = count(
+            r#"{"prompt_tokens":1,"completion_tokens":44,"completion_tokens_details":{"reasoning_tokens":257}}"#,
+            &apart,
+        );
+        assert_eq!((u.output, u.reasoning), (44, 257));
+    }
+
+    #[test]
+    fn counts_may_stand_elsewhere_or_be_floats_or_null() {
+        let u = count(
+            r#"{"prompt_tokens":434.0,"completion_tokens":5,"prompt_cache_hit_tokens":384,"prompt_tokens_details":null,"queue_time":0.5}"#,
+            &Profile::COMPATIBLE,
+        );
+        assert_eq!((u.input, u.cache_read, u.output), (50, 384, 5));
+        assert_eq!(u.extra, [("queue_time".to_owned(), "0.5".to_owned())]);
+        for nothing in ["null", "{}", "[]", r#"{"total_tokens":3}"#] {
+            assert!(usage(serde_json::from_str(nothing).unwrap(), &Profile::OPENAI).is_none());
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! What one message of an answer says, whole (`message`) or in part (`delta`): both have the
+//! same members, so they are read here once.
+//!
+//! In: the message's members. Out: an [`Answer`]. Never: the order of a stream's pieces, which
+//! is `stream`'s, or the shape of a whole answer, which is `response`'s.
+
+use llm_provider_sdk::types::{Annotated, Extras, Media, ProviderState};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Fields, json_string, media, read, state};
+use crate::profile::Profile;
+
+/// Where each kind of part stands among the parts of a choice. The order is that of a whole
+/// answer, so that a stream's pieces make the same message in whatever order they arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The n-th piece of reasoning.
+    Reasoning(u32),
+    /// The n-th image.
+    Image(u32),
+    /// The text.
+    Text,
+    /// The refusal.
+    Refusal,
+    /// The sound.
+    Sound,
+    /// The n-th tool call.
+    Call(u32),
+    /// The n-th part of the provider's own.
+    Other(u32),
+}
+
+impl Place {
+    /// How many parts of one kind fit before the kinds would mix.
+    const ROOM: u32 = 0x400;
+
+    /// The part's number in the neutral stream.
+    pub(crate) fn number(self) -> u32 {
+        let (kind, n) = match self {
+            Self::Reasoning(n) => (0, n),
+            Self::Image(n) => (1, n),
+            Self::Text => (2, 0),
+            Self::Refusal => (2, 1),
+            Self::Sound => (2, 2),
+            Self::Call(n) => (3, n),
+            Self::Other(n) => (4, n),
+        };
+        if n < Self::ROOM {
+            kind * Self::ROOM + n
+        } else {
+            // Far beyond any real answer; still a number of its own.
+            (kind + 8).saturating_mul(1 << 24).saturating_add(n)
+        }
+    }
+}
+
+/// The content of a message or of a delta.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) thoughts: Vec<Thought>,
+    pub(crate) images: Vec<Media>,
+    pub(crate) text: String,
+    pub(crate) text_state: Option<ProviderState>,
+    pub(crate) refusal: String,
+    pub(crate) sound: Option<Sound>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) function_call: Option<FunctionCall>,
+    pub(crate) other: Vec<Annotated>,
+    /// The message's further members.
+    pub(crate) extra: Extras,
+}
+
+/// A piece of reasoning.
+pub(crate) struct Thought {
+    /// What tells this piece from others of the same message: its type and index.
+    pub(crate) key: Option<(String, u64)>,
+    pub(crate) text: String,
+    /// Its format is empty where the provider did not say it.
+    pub(crate) state: Option<ProviderState>,
+    /// Only state, no text.
+    pub(crate) redacted: bool,
+    pub(crate) extra: Extras,
+}
+
+/// A sound, or a piece of one.
+#[derive(Default)]
+pub(crate) struct Sound {
+    /// Base64.
+    pub(crate) data: String,
+    pub(crate) transcript: String,
+    /// `id`, `expires_at` and the like.
+    pub(crate) extra: Extras,
+}
+
+/// A tool call, or a piece of one.
+#[derive(Default)]
+pub(crate) struct Call {
+    pub(crate) index: Option<u64>,
+    pub(crate) id: Option<String>,
+    pub(crate) name: Option<String>,
+    /// The arguments' JSON text; of a custom tool, its input.
+    pub(crate) arguments: String,
+    /// The input is free text, not JSON.
+    pub(crate) custom: bool,
+    pub(crate) state: Option<ProviderState>,
+    pub(crate) extra: Extras,
+}
+
+impl Call {
+    /// A custom tool's call has no neutral form, since its input is no JSON: it travels whole.
+    pub(crate) fn into_custom(self) -> Annotated {
+        let mut value = String::from("{\"id\":");
+        value.push_str(&json_string(self.id.as_deref().unwrap_or_default()));
+        value.push_str(",\"type\":\"custom\",\"custom\":{\"name\":");
+        value.push_str(&json_string(self.name.as_deref().unwrap_or_default()));
+        value.push_str(",\"input\":");
+        value.push_str(&json_string(&self.arguments));
+        value.push('}');
+        for (name, json) in &self.extra {
+            value.push(',');
+            value.push_str(&json_string(name));
+            value.push(':');
+            value.push_str(json);
+        }
+        value.push('}');
+        Annotated {
+            kind: "custom".to_owned(),
+            value,
+        }
+    }
+}
+
+/// The call of OpenAI's first form of tools, `functions`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct FunctionCall {
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) arguments: Option<String>,
+}
+
+impl FunctionCall {
+    /// As the message's member that it was.
+    pub(crate) fn into_extra(self) -> (String, String) {
+        let name = json_string(&self.name.unwrap_or_default());
+        let arguments = json_string(&self.arguments.unwrap_or_default());
+        (
+            "function_call".to_owned(),
+            format!("{{\"name\":{name},\"arguments\":{arguments}}}"),
+        )
+    }
+}
+
+/// Reads a message or a delta.
+pub(crate) fn answer(mut fields: Fields<'_>, profile: &Profile) -> Answer {
+    let mut answer = Answer::default();
+    fields.take("role");
+    answer.read_content(&mut fields);
+    answer.read_reasoning(&mut fields, profile);
+    answer.refusal = fields.take_text("refusal").unwrap_or_default();
+    answer.text_state = fields
+        .take_object("provider_state")
+        .and_then(|mut members| own_state(&mut members, profile));
+    answer.calls = fields
+        .take_list("tool_calls")
+        .into_iter()
+        .filter_map(read::<Fields<'_>>)
+        .map(|members| call(members, profile))
+        .collect();
+    answer.function_call = fields.take_as("function_call");
+    answer.sound = fields.take_object("audio").map(sound);
+    for image in fields.take_list("images") {
+        answer.read_part(image);
+    }
+    for part in fields.take_list("provider_parts") {
+        answer.read_provider_part(part);
+    }
+    answer.extra = fields.into_extras();
+    answer
+}
+
+impl Answer {
+    /// `content`: a text; from Mistral a list of parts; from Cloudflare also an object, which is
+    /// the JSON that a schema asked for.
+    fn read_content(&mut self, fields: &mut Fields<'_>) {
+        let Some(content) = fields.take("content") else { return };
+        if let Some(text) = read::<String>(content) {
+            self.text = text;
+        } else if let Some(parts) = read::<Vec<&RawValue>>(content) {
+            for part in parts {
+                self.read_part(part);
+            }
+        } else {
+            self.text = content.get().to_owned();
+        }
+    }
+
+    /// One part of a list of contents.
+    fn read_part(&mut self, raw: &RawValue) {
+        let Some(mut part) = read::<Fields<'_>>(raw) else {
+            return;
+        };
+        let kind = part.take_text("type").unwrap_or_default();
+        match kind.as_str() {
+            "text" if part.has("text") => {
+                self.text.push_str(&part.take_text("text").unwrap_or_default());
+            }
+            "thinking" => {
+                let text = match part.take_text("thinking") {
+                    Some(text) => text,
+                    None => texts(&part.take_list("thinking")),
+                };
+                self.thoughts.push(Thought {
+                    key: None,
+                    text,
+                    state: state::take(&mut part, "signature"),
+                    redacted: false,
+                    extra: part.into_extras(),
+                });
+            }
+            "image_url" => {
+                let url = part.take_object("image_url").and_then(|mut i| i.take_text("url"));
+                self.images.extend(url.map(media::from_url));
+            }
+            _ => self.other.push(Annotated {
+                kind,
+                value: raw.get().to_owned(),
+            }),
+        }
+    }
+
+    /// `reasoning_details`, and the plain text that stands beside or instead of them.
+    fn read_reasoning(&mut self, fields: &mut Fields<'_>, profile: &Profile) {
+        let mut plain = String::new();
+        for name in profile.reasoning_fields {
+            // Some providers write the same text under both names.
+            if let Some(text) = fields.take_text(name)
+                && plain.is_empty()
+            {
+                plain = text;
+            }
+        }
+        let mut details = Vec::new();
+        for raw in fields.take_list("reasoning_details") {
+            match read::<Fields<'_>>(raw).and_then(thought) {
+                Some(thought) => details.push(thought),
+                None => self.other.push(Annotated {
+                    kind: "reasoning_details".to_owned(),
+                    value: raw.get().to_owned(),
+                }),
+            }
+        }
+        if !plain.is_empty() && details.iter().all(|t| t.text.is_empty()) {
+            self.thoughts.push(Thought {
+                key: None,
+                text: plain,
+                state: None,
+                redacted: false,
+                extra: Extras::new(),
+            });
+        }
+        self.thoughts.extend(details);
+    }
+
+    /// A part that a gateway like this one gave out in OpenAI's form.
+    fn read_provider_part(&mut self, raw: &RawValue) {
+        let part = read::<Fields<'_>>(raw).and_then(|mut members| {
+            let kind = members.take_text("kind")?;
+            let value = members.take("value")?.get().to_owned();
+            Some(Annotated { kind, value })
+        });
+        self.other.push(part.unwrap_or_else(|| Annotated {
+            kind: "provider_parts".to_owned(),
+            value: raw.get().to_owned(),
+        }));
+    }
+}
+
+/// `provider_state` of a text or a call.
+fn own_state(members: &mut Fields<'_>, profile: &Profile) -> Option<ProviderState> {
+    let mut state = state::take(members, "data")?;
+    if state.format.is_empty() {
+        profile.id.clone_into(&mut state.format);
+    }
+    Some(state)
+}
+
+/// The texts of a list of text parts.
+fn texts(parts: &[&RawValue]) -> String {
+    parts
+        .iter()
+        .filter_map(|part| read::<Fields<'_>>(part)?.take_text("text"))
+        .collect()
+}
+
+/// One of `reasoning_details`; nothing when its type is not known.
+fn thought(mut detail: Fields<'_>) -> Option<Thought> {
+    let kind = detail.take_text("type")?;
+    let index = detail.take_count("index").unwrap_or_default();
+    let (text, state, redacted) = match kind.as_str() {
+        "reasoning.text" => {
+            let text = detail.take_text("text").unwrap_or_default();
+            (text, state::take(&mut detail, "signature"), false)
+        }
+        "reasoning.summary" => (detail.take_text("summary").unwrap_or_default(), None, false),
+        "reasoning.encrypted" => (String::new(), state::take(&mut detail, "data"), true),
+        _ => return None,
+    };
+    // What is null here would come back as noise, and a format says only whose state it is.
+    detail.take_as::<()>("signature");
+    detail.take_as::<()>("id");
+    detail.take_text("format");
+    let mut extra = detail.into_extras();
+    if kind == "reasoning.summary" {
+        extra.insert(0, ("type".to_owned(), json_string(&kind)));
+    }
+    Some(Thought {
+        key: Some((kind, index)),
+        text,
+        state,
+        redacted,
+        extra,
+    })
+}
+
+fn call(mut members: Fields<'_>, profile: &Profile) -> Call {
+    let mut call = Call {
+        index: members.take_count("index"),
+        id: members.take_some_text("id"),
+        state: members
+            .take_object("provider_state")
+            .and_then(|mut state| own_state(&mut state, profile)),
+        ..Call::default()
+    };
+    if let Some(mut custom) = members.take_object("custom") {
+        call.custom = true;
+        call.name = custom.take_some_text("name");
+        call.arguments = custom.take_text("input").unwrap_or_default();
+    }
+    if let Some(mut function) = members.take_object("function") {
+        call.name = function.take_some_text("name");
+        call.arguments = match function.take_text("arguments") {
+            Some(text) => text,
+            // Ollama's native form, which some gateways let through: the arguments as an object.
+            None => function
+                .take("arguments")
+                .map(|a| a.get().to_owned())
+                .unwrap_or_default(),
+        };
+        call.extra.extend(function.into_extras());
+    }
+    match members.take_text("type") {
+        Some(kind) if kind == "custom" => call.custom = true,
+        Some(kind) if kind != "function" => {
+            call.extra.push(("type".to_owned(), json_string(&kind)));
+        }
+        _ => {}
+    }
+    members.take_as::<()>("function");
+    members.take_as::<()>("custom");
+    call.extra.extend(members.into_extras());
+    call
+}
+
+fn sound(mut members: Fields<'_>) -> Sound {
+    Sound {
+        data: members.take_text("data").unwrap_or_default(),
+        transcript: members.take_text("transcript").unwrap_or_default(),
+        extra: members.into_extras(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_answer(json: &str) -> Answer {
+        answer(Fields::parse(json).unwrap(), &Profile::COMPATIBLE)
+    }
+
+    #[test]
+    fn content_has_many_forms() {
+        for (json, text) in [
+            (r#"{"content":"hi"}"#, "hi"),
+            (r#"{"content":null}"#, ""),
+            (r#"{}"#, ""),
+            (
+                r#"{"content":[{"type":"text","text":"h"},{"type":"text","text":"i"}]}"#,
+                "hi",
+            ),
+            (r#"{"content":{"answer":42}}"#, r#"{"answer":42}"#),
+        ] {
+            assert_eq!(read_answer(json).text, text, "{json}");
+        }
+    }
+
+    #[test]
+    fn reasoning_is_read_once_under_whichever_name() {
+        for json in [
+            r#"{"reasoning_content":"think"}"#,
+            r#"{"reasoning":"think"}"#,
+            r#"{"reasoning":"think","reasoning_content":"think"}"#,
+            r#"{"reasoning":"think","reasoning_details":[{"type":"reasoning.text","text":"think","index":0,"format":null}]}"#,
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"think"}]}]}"#,
+        ] {
+            let answer = read_answer(json);
+            let texts: Vec<_> = answer.thoughts.iter().map(|t| t.text.as_str()).collect();
+            assert_eq!(texts, ["think"], "{json}");
+            assert!(answer.extra.is_empty(), "{json}");
+        }
+    }
+
+    #[test]
+    fn reasoning_keeps_its_state() {
+        let answer = read_answer(
+            r#"{"reasoning":"sum","reasoning_details":[
+                {"type":"reasoning.encrypted","data":"blob","format":"openai-responses-v1","id":"rs_1","index":1},
+                {"type":"reasoning.text","text":"a","signature":"sig","format":"anthropic-claude-v1","index":0},
+                {"type":"reasoning.new","x":1}]}"#,
+        );
+        let [encrypted, signed] = answer.thoughts.as_slice() else {
+            panic!("two thoughts")
+        };
+        assert!(encrypted.redacted);
+        assert_eq!(encrypted.state.as_ref().unwrap().data, b"blob");
+        assert_eq!(encrypted.extra, [("id".to_owned(), "\"rs_1\"".to_owned())]);
+        assert_eq!(signed.text, "a");
+        assert_eq!(signed.state.as_ref().unwrap().format, "anthropic-claude-v1");
+        assert_eq!(answer.other[0].kind, "reasoning_details");
+    }
+
+    #[test]
+    fn plain_reasoning_stands_beside_encrypted_details() {
+        let answer =
+            read_answer(r#"{"reasoning":"sum","reasoning_details":[{"type":"reasoning.encrypted","data":"blob"}]}"#);
+        let texts: Vec<_> = answer.thoughts.iter().map(|t| t.text.as_str()).collect();
+        assert_eq!(texts, ["sum", ""]);
+    }
+
+    #[test]
+    fn calls_have_many_forms() {
+        let answer = read_answer(
+            r#"{"tool_calls":[
+                {"index":1,"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"custom":null},
+                {"function":{"name":"g","arguments":{"x":1}}},
+                {"id":"c","type":"custom","custom":{"name":"h","input":"say \"hi\""}},
+                {"id":"d","function":{"name":"k","arguments":""},"extra_content":{"google":1}}]}"#,
+        );
+        let [a, b, c, d] = <[Call; 4]>::try_from(answer.calls).ok().unwrap();
+        assert_eq!(
+            (a.index, a.id.as_deref(), a.arguments.as_str()),
+            (Some(1), Some("a"), "{}")
+        );
+        assert!(a.extra.is_empty());
+        assert_eq!(
+            (b.id, b.name.as_deref(), b.arguments.as_str()),
+            (None, Some("g"), r#"{"x":1}"#)
+        );
+        assert_eq!(
+            c.into_custom().value,
+            r#"{"id":"c","type":"custom","custom":{"name":"h","input":"say \"hi\""}}"#
+        );
+        assert_eq!(d.extra, [("extra_content".to_owned(), r#"{"google":1}"#.to_owned())]);
+    }
+
+    #[test]
+    fn what_is_not_known_survives() {
+        let answer = read_answer(r#"{"content":"x","annotations":[],"tool_calls":"odd","new":{"a":1}}"#);
+        let names: Vec<_> = answer.extra.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["annotations", "tool_calls", "new"]);
+    }
+
+    #[test]
+    fn places_keep_the_kinds_in_order() {
+        let places = [
+            Place::Reasoning(0),
+            Place::Reasoning(1),
+            Place::Image(0),
+            Place::Text,
+            Place::Refusal,
+            Place::Sound,
+            Place::Call(0),
+            Place::Call(1),
+            Place::Other(0),
+        ];
+        assert!(places.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        assert_ne!(Place::Call(5000).number(), Place::Other(5000).number());
+    }
+}
