@@ -1,1 +1,154 @@
-//! Placeholder
+//! Anthropic's Messages API as an adapter.
+//!
+//! In: neutral requests and the plugin's settings. Out: neutral answers, streams, errors and models.
+//! Never: a secret; the host attaches the key of slot `api-key` when the request has left the
+//! sandbox.
+//!
+//! The way of a request: [`request`] writes the body for what [`model`] knows of the model, the SDK
+//! sends it, [`response`] or [`stream`] reads the answer with [`usage`], and [`error`] reads what went
+//! wrong. [`wire`] keeps every value as it was written.
+
+// The ABI's `error` stays below the lint's limit on wasm32.
+#![allow(clippy::result_large_err)]
+
+pub mod error;
+pub mod list;
+pub mod model;
+pub mod report;
+pub mod request;
+pub mod response;
+pub mod settings;
+pub mod stream;
+pub mod usage;
+pub mod wire;
+
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
+use llm_provider_sdk::{Chat, CredentialSlot, EventStream, Manifest, Provider, host, http};
+
+use crate::request::Encoded;
+use crate::settings::{DEFAULT_ORIGIN, Settings};
+
+/// The slot of the API key.
+pub const CREDENTIAL: &str = "api-key";
+
+/// Pages of the model list that are read at most: far more than there are, so that a service that
+/// turns in a circle is left in the end.
+const MAX_PAGES: usize = 20;
+
+/// Most bytes of an error's body that are read.
+const ERROR_BODY_LIMIT: usize = 256 << 10;
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Anthropic;
+
+impl Provider for Anthropic {
+    fn describe() -> Manifest {
+        Manifest {
+            egress: vec![DEFAULT_ORIGIN.to_owned(), "{config.base_url*}".to_owned()],
+            credentials: vec![CredentialSlot {
+                kinds: vec!["header".to_owned(), "bearer".to_owned()],
+                ..CredentialSlot::header(
+                    CREDENTIAL,
+                    "x-api-key",
+                    "Anthropic API key, from https://platform.claude.com/settings/keys. Sent as `x-api-key`; \
+                     a credential of kind `bearer` is sent as `Authorization: Bearer`.",
+                )
+            }],
+            config_schema: settings::schema(),
+            capabilities: CAPABILITIES.iter().map(|name| (*name).to_owned()).collect(),
+            ..Manifest::new("anthropic", env!("CARGO_PKG_VERSION"), "Anthropic")
+        }
+    }
+
+    fn check_config(config: &str) -> Result<(), String> {
+        let settings: Settings =
+            serde_json::from_str(config).map_err(|error| format!("the settings do not fit their schema: {error}"))?;
+        settings.check()
+    }
+
+    async fn list_models() -> Result<Vec<ModelInfo>, Error> {
+        let settings: Settings = host::config()?;
+        let mut models = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut url = format!("{}?limit={}", settings.url("/v1/models"), list::PAGE_SIZE);
+            if let Some(after) = &after {
+                url.push_str("&after_id=");
+                url.push_str(after);
+            }
+            let answer = send(http::Request::get(url), &settings, &settings.betas).await?;
+            let page = list::page(&body(answer).await?)?;
+            models.extend(page.models);
+            if page.after.is_none() || page.after == after {
+                break;
+            }
+            after = page.after;
+        }
+        Ok(models)
+    }
+}
+
+/// What the manifest says beyond the interfaces.
+const CAPABILITIES: &[&str] = &[
+    "tools",
+    "vision",
+    "documents",
+    "reasoning",
+    "structured-output",
+    "prompt-caching",
+    "citations",
+];
+
+impl Chat for Anthropic {
+    async fn complete(req: ChatRequest) -> Result<ChatResponse, Error> {
+        let settings: Settings = host::config()?;
+        let encoded = request::encode(&req, &settings, false)?;
+        let answer = ask(&encoded, &settings).await?;
+        response::decode(&body(answer).await?, encoded.context)
+    }
+
+    async fn stream(req: ChatRequest) -> Result<EventStream, Error> {
+        let settings: Settings = host::config()?;
+        let encoded = request::encode(&req, &settings, true)?;
+        let answer = ask(&encoded, &settings).await?;
+        // An overloaded service says so in the first event, with a good status.
+        EventStream::decode(answer, stream::Decoder::new(encoded.context))
+            .begin()
+            .await
+    }
+}
+
+/// Asks for a message.
+async fn ask(encoded: &Encoded, settings: &Settings) -> Result<http::Response, Error> {
+    let request = http::Request::post(settings.url("/v1/messages")).json(&encoded.body);
+    send(request, settings, &encoded.betas).await
+}
+
+/// Sends a request; an answer that is not good is an error.
+async fn send(request: http::Request, settings: &Settings, betas: &[String]) -> Result<http::Response, Error> {
+    let mut request = request
+        .header("anthropic-version", settings.version())
+        .credential(CREDENTIAL);
+    if !betas.is_empty() {
+        request = request.header("anthropic-beta", betas.join(","));
+    }
+    let mut answer = request.send().await?;
+    if answer.is_success() {
+        return Ok(answer);
+    }
+    // A body that broke off, or has no end, says less than the status does.
+    let text = answer.bytes_within(ERROR_BODY_LIMIT).await.unwrap_or_default();
+    Err(error::from_answer(answer.status, answer.headers(), &text))
+}
+
+async fn body(mut answer: http::Response) -> Result<Vec<u8>, Error> {
+    let headers = answer.headers().to_vec();
+    let status = answer.status;
+    answer
+        .bytes()
+        .await
+        .map_err(|broken| Error::from(broken).with_response(status, &headers))
+}
+
+llm_provider_sdk::export!(Anthropic: chat);

@@ -1,0 +1,206 @@
+//! The conversation.
+//!
+//! In: neutral messages in any order of roles. Out: `system` and turns that alternate between user
+//! and assistant. Never: an instruction that changes its place without an entry in `dropped`.
+//!
+//! System and developer messages at the beginning become `system`. Later ones stay in their place
+//! where the model takes the role `system` there; Anthropic wants such a turn right after the user's
+//! and before the assistant's, so one that stands before a user turn moves behind it. For other
+//! models they move to `system`, as in Anthropic's own OpenAI-compatible endpoint.
+//!
+//! Source: https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages.
+
+use llm_provider_sdk::types::{Error, Message, Role};
+use serde::Serialize;
+
+use super::blocks::{self, Speaker};
+use crate::report::Report;
+use crate::wire::Object;
+
+/// One turn.
+#[derive(Debug, Serialize)]
+pub(super) struct Turn {
+    role: &'static str,
+    content: Vec<Object>,
+}
+
+impl Turn {
+    fn kind_of(block: Option<&Object>) -> Option<String> {
+        block.and_then(|block| block.read("type"))
+    }
+
+    /// Whether the turn ends with something that the provider's own tools did.
+    fn ends_in_server_tool(&self) -> bool {
+        let kind = Self::kind_of(self.content.last());
+        kind.is_some_and(|kind| kind == "server_tool_use" || kind.ends_with("_tool_result"))
+    }
+}
+
+/// The conversation in Anthropic's form.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    pub(super) system: Vec<Object>,
+    pub(super) turns: Vec<Turn>,
+    /// Some block refers to a file of the Files API.
+    pub(super) needs_files: bool,
+}
+
+impl Conversation {
+    /// Whether the last assistant turn asked for tools, has got their results, and did not begin
+    /// with thinking: then the model cannot begin to think with a budget now.
+    pub(super) fn continues_without_thinking(&self) -> bool {
+        let mut turns = self.turns.iter().rev();
+        let has_results = turns.next().is_some_and(|turn| {
+            turn.role == "user" && Turn::kind_of(turn.content.first()).as_deref() == Some("tool_result")
+        });
+        let Some(before) = turns.find(|turn| turn.role != "system") else {
+            return false;
+        };
+        let first = Turn::kind_of(before.content.first());
+        has_results && !matches!(first.as_deref(), Some("thinking" | "redacted_thinking"))
+    }
+}
+
+/// A system message that waits for its place.
+struct Waiting {
+    at: usize,
+    blocks: Vec<Object>,
+    /// A user message came in between.
+    passed: bool,
+}
+
+struct Writer<'a> {
+    out: Conversation,
+    in_place: bool,
+    waiting: Vec<Waiting>,
+    report: &'a mut Report,
+}
+
+pub(super) fn encode(messages: &[Message], in_place: bool, report: &mut Report) -> Result<Conversation, Error> {
+    let mut writer = Writer {
+        out: Conversation::default(),
+        in_place,
+        waiting: Vec::new(),
+        report,
+    };
+    for (at, message) in messages.iter().enumerate() {
+        writer.message(at, message)?;
+    }
+    writer.place_waiting();
+    for turn in &mut writer.out.turns {
+        results_first(turn);
+    }
+    Ok(writer.out)
+}
+
+impl Writer<'_> {
+    fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
+        let speaker = match message.role {
+            Role::System | Role::Developer => Speaker::System,
+            Role::User | Role::Tool => Speaker::User,
+            Role::Assistant => Speaker::Assistant,
+        };
+        self.whole_message(at, message);
+        let mut blocks = Vec::with_capacity(message.parts.len());
+        for (index, part) in message.parts.iter().enumerate() {
+            let path = format!("messages[{at}].content[{index}]");
+            blocks.extend(blocks::encode(part, speaker, &path, self.report)?);
+        }
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        self.out.needs_files |= blocks.iter().any(refers_to_file);
+        match speaker {
+            Speaker::System if self.out.turns.is_empty() => self.out.system.append(&mut blocks),
+            Speaker::System => self.waiting.push(Waiting {
+                at,
+                blocks,
+                passed: false,
+            }),
+            Speaker::User => {
+                self.waiting.iter_mut().for_each(|waiting| waiting.passed = true);
+                self.turn("user", blocks);
+            }
+            Speaker::Assistant => {
+                self.place_waiting();
+                self.turn("assistant", blocks);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports what stands on a message as a whole and has no place in a turn.
+    fn whole_message(&mut self, at: usize, message: &Message) {
+        if message.name.is_some() && message.role != Role::Tool {
+            self.report.add(
+                format!("messages[{at}].name"),
+                "Anthropic knows no names of participants",
+            );
+        }
+        blocks::take_known(
+            &message.extra,
+            &[],
+            &format!("messages[{at}]"),
+            &mut Object::new(),
+            self.report,
+        );
+    }
+
+    /// Adds to the last turn when it has the same role: they have to alternate.
+    fn turn(&mut self, role: &'static str, mut blocks: Vec<Object>) {
+        match self.out.turns.last_mut() {
+            Some(last) if last.role == role => last.content.append(&mut blocks),
+            _ => self.out.turns.push(Turn { role, content: blocks }),
+        }
+    }
+
+    /// Finds a place for the system messages that came since the last assistant turn.
+    fn place_waiting(&mut self) {
+        let fits = self.in_place
+            && self
+                .out
+                .turns
+                .last()
+                .is_some_and(|turn| turn.role == "user" || turn.ends_in_server_tool());
+        for waiting in std::mem::take(&mut self.waiting) {
+            let field = format!("messages[{}]", waiting.at);
+            if !fits {
+                self.report.add(
+                    field,
+                    "Anthropic takes no system message in this place; it was moved to the system prompt",
+                );
+                self.out.system.extend(waiting.blocks);
+                continue;
+            }
+            if waiting.passed {
+                self.report.add(
+                    field,
+                    "Anthropic takes a system message only after the user's turn; it was moved behind it",
+                );
+            }
+            self.turn("system", waiting.blocks);
+        }
+    }
+}
+
+/// Tool results have to come before everything else in their turn. The order among them, and among
+/// the rest, stays.
+fn results_first(turn: &mut Turn) {
+    if turn.role != "user" {
+        return;
+    }
+    turn.content
+        .sort_by_key(|block| block.read::<String>("type").as_deref() != Some("tool_result"));
+}
+
+fn refers_to_file(block: &Object) -> bool {
+    let kind: Option<String> = block.read("type");
+    let source: Option<Object> = block.read("source");
+    let from_file = source.is_some_and(|source| source.read::<String>("type").as_deref() == Some("file"));
+    let inner: Vec<Object> = match kind.as_deref() {
+        Some("container_upload") => return true,
+        Some("tool_result") => block.read("content").unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    from_file || inner.iter().any(refers_to_file)
+}
