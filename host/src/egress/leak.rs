@@ -1,0 +1,150 @@
+//! Secrets that go where they should not.
+//!
+//! In: a request before the credential is attached, and the answer to it; the secrets of every
+//! credential that the plugin could use. Out: both unchanged, or a refusal. A plugin that has
+//! somehow come by a secret does not get it out; an upstream that repeats the credential does not
+//! get it in. Never: a guess. Only exact secrets are looked for, in the forms of [`forms`]; what
+//! merely looks like a key passes.
+//!
+//! Limits, stated: a secret shorter than [`SHORTEST`] is not looked for, because it would be found
+//! by chance; one that an upstream disguises on purpose (reversed, split over several fields) is
+//! not found.
+
+mod forms;
+mod scan;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tower::Layer;
+use zeroize::Zeroizing;
+
+use super::UpstreamResponse;
+use super::allow_list::percent_decode;
+use super::error::{EgressError, Rule};
+use super::headers::Clean;
+use super::service::Service;
+
+pub use scan::Scan;
+
+/// The shortest secret that is looked for, in bytes.
+pub const SHORTEST: usize = 8;
+
+/// Texts to look for. Their memory is overwritten when the last scan is done.
+pub struct Needles {
+    forms: Vec<Zeroizing<Vec<u8>>>,
+    longest: usize,
+}
+
+impl Needles {
+    /// Every form of every secret.
+    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+        for secret in secrets
+            .into_iter()
+            .map(str::trim)
+            .filter(|secret| secret.len() >= SHORTEST)
+        {
+            for form in forms::of(secret.as_bytes()) {
+                if !all.contains(&form) {
+                    all.push(form);
+                }
+            }
+        }
+        let longest = all.iter().map(|form| form.len()).max().unwrap_or(0);
+        Self { forms: all, longest }
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    /// Whether the bytes hold a secret.
+    pub fn are_in(&self, bytes: &[u8]) -> bool {
+        self.forms
+            .iter()
+            .any(|form| memchr::memmem::find(bytes, form).is_some())
+    }
+}
+
+/// The layer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LeakScan;
+
+impl<S> Layer<S> for LeakScan {
+    type Service = Scanned<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Scanned { inner }
+    }
+}
+
+/// The layer around what it calls.
+#[derive(Debug)]
+pub struct Scanned<S> {
+    inner: S,
+}
+
+impl<S: Service<Clean>> Service<Clean> for Scanned<S> {
+    async fn call(&self, clean: Clean) -> Result<UpstreamResponse, EgressError> {
+        let needles = clean.permitted.reachable_secrets();
+        check_request(&needles, &clean)?;
+        let response = self.inner.call(clean).await?;
+        guard(needles, response)
+    }
+}
+
+fn check_request(needles: &Needles, clean: &Clean) -> Result<(), Rule> {
+    if needles.is_empty() {
+        return Ok(());
+    }
+    let url = clean.permitted.target.url.as_str();
+    // Percent-encoding may be mixed at will, so the address is also looked at decoded.
+    let decoded = percent_decode(url);
+    if needles.are_in(url.as_bytes()) || decoded.is_some_and(|decoded| needles.are_in(&decoded)) {
+        return Err(Rule::LeakOut("address"));
+    }
+    let in_header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        needles.are_in(name.as_str().as_bytes()) || needles.are_in(value.as_bytes())
+    };
+    if clean.headers.iter().any(in_header) {
+        return Err(Rule::LeakOut("headers"));
+    }
+    if needles.are_in(&clean.permitted.request.body) {
+        return Err(Rule::LeakOut("body"));
+    }
+    Ok(())
+}
+
+/// Holds an answer back from repeating a secret. Headers are looked at now, the body as it comes.
+///
+/// # Errors
+/// [`Rule::LeakIn`] when a header repeats a secret; a body that does ends with the same error.
+pub fn guard(needles: Needles, response: UpstreamResponse) -> Result<UpstreamResponse, EgressError> {
+    if needles.is_empty() {
+        return Ok(response);
+    }
+    let repeats = |bytes: &[u8]| {
+        needles.are_in(bytes)
+            || std::str::from_utf8(bytes)
+                .ok()
+                .and_then(percent_decode)
+                .is_some_and(|decoded| needles.are_in(&decoded))
+    };
+    if response
+        .headers
+        .iter()
+        .any(|(name, value)| repeats(name.as_bytes()) || repeats(value))
+    {
+        return Err(Rule::LeakIn("headers").into());
+    }
+    let UpstreamResponse { status, headers, body } = response;
+    Ok(UpstreamResponse {
+        status,
+        headers,
+        body: Scan::new(needles, body).boxed(),
+    })
+}
+
+/// A piece of a body.
+type Piece = Result<Bytes, EgressError>;

@@ -1,0 +1,91 @@
+//! What the tests of several egress modules need.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::credential::{CredentialFacts, Grant, Outgoing, Pin};
+use super::origin::OriginPattern;
+use super::{EgressRequest, Holder};
+
+pub(crate) const DIGEST: [u8; 32] = [7; 32];
+pub(crate) const SIGNER: [u8; 32] = [8; 32];
+
+/// A plugin that serves a provider of its own name.
+pub(crate) fn holder() -> Holder {
+    Holder {
+        plugin: "demo".into(),
+        provider: "demo".into(),
+        digest: DIGEST,
+        signer: None,
+    }
+}
+
+/// A request to an example origin that the manifest asks for.
+pub(crate) fn request() -> EgressRequest {
+    EgressRequest {
+        holder: Arc::new(holder()),
+        request_id: "r-1".into(),
+        generation: 3,
+        method: "POST".to_owned(),
+        url: "https://api.example.com/v1/chat".to_owned(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        slot: None,
+        first_byte_timeout: None,
+        idle_timeout: None,
+        max_response_bytes: 1 << 20,
+        manifest_origins: Arc::new(["https://api.example.com".to_owned()]),
+        wish_attach: None,
+    }
+}
+
+/// A grant without a credential and without origins.
+pub(crate) fn grant(id: &str) -> Grant {
+    Grant {
+        id: id.into(),
+        plugin: "demo".into(),
+        provider: None,
+        pin: Pin::Digest(DIGEST),
+        slot: None,
+        credential: None,
+        origins: Vec::new(),
+        private_origins: Vec::new(),
+        methods: Vec::new(),
+        paths: Vec::new(),
+        attach: None,
+        rate_per_minute: None,
+        expires: None,
+    }
+}
+
+/// Patterns that are known to be right.
+pub(crate) fn origins(patterns: &[&str]) -> Vec<OriginPattern> {
+    patterns
+        .iter()
+        .map(|pattern| OriginPattern::parse(pattern).unwrap())
+        .collect()
+}
+
+/// A credential of a kind, for the example origin.
+pub(crate) fn facts(kind: &str) -> CredentialFacts {
+    CredentialFacts {
+        name: "demo/key".into(),
+        kind: kind.into(),
+        attributes: [("organization".to_owned(), "org-1".to_owned())].into(),
+        hosts: origins(&["https://api.example.com"]),
+    }
+}
+
+/// A request that nothing has been attached to.
+pub(crate) fn outgoing() -> Outgoing {
+    Outgoing {
+        method: Method::POST,
+        url: Url::parse("https://api.example.com/v1/chat").unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        derived: Vec::new(),
+    }
+}
