@@ -24,14 +24,16 @@ pub const VAULT_PASSPHRASE: &str = "LLM_HOST_VAULT_PASSPHRASE";
 pub const KEY: &str = "LLM_HOST_KEY";
 /// The customary name for a log filter; stands in for `LLM_HOST_LOG_LEVEL`.
 pub const RUST_LOG: &str = "RUST_LOG";
-/// Any value: tables and progress without colour.
-pub const NO_COLOR: &str = "NO_COLOR";
 /// Where services are given their credentials as files (systemd's `LoadCredential=`).
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// The file of that directory which holds the vault's passphrase.
 pub const PASSPHRASE_CREDENTIAL: &str = "llm-host-vault-passphrase";
 /// Where recorded traffic for the tests lies; the host ignores it.
 const RECORDINGS: &str = "LLM_HOST_RECORDINGS";
+
+/// Where a user's programs are configured; by default `~/.config`.
+const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+const HOME: &str = "HOME";
 
 /// Variables that are not the override of a key, with what they do.
 pub const OTHERS: &[(&str, &str)] = &[
@@ -50,7 +52,6 @@ pub const OTHERS: &[(&str, &str)] = &[
         RUST_LOG,
         "Log filter, as `log.level`; `LLM_HOST_LOG_LEVEL` wins over it.",
     ),
-    (NO_COLOR, "Any value: output without colour."),
 ];
 
 /// Customary names for a key's override, beside the regular one.
@@ -95,7 +96,8 @@ impl Env {
     pub fn from_process() -> Self {
         Self::from_pairs(std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            let ours = name.starts_with(PREFIX) || OTHERS.iter().any(|(other, _)| *other == name);
+            let customary = [XDG_CONFIG_HOME, HOME].contains(&name.as_str());
+            let ours = customary || name.starts_with(PREFIX) || OTHERS.iter().any(|(other, _)| *other == name);
             if ours {
                 Some((name, value.into_string().ok()?))
             } else {
@@ -130,6 +132,14 @@ impl Env {
     /// A path in a variable.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
+    }
+
+    /// The configuration file in the user's own configuration directory, whether it exists or not.
+    pub fn user_config(&self) -> Option<PathBuf> {
+        let base = self
+            .path(XDG_CONFIG_HOME)
+            .or_else(|| Some(self.path(HOME)?.join(".config")));
+        base.map(|base| base.join("llm-host/host.toml"))
     }
 
     /// Reads further variables, which a command was told to take secrets from.

@@ -140,7 +140,7 @@ const LIMITS: &[Key] = &[
 /// The top of the file.
 pub(super) const TOP: Section = Section {
     path: "",
-    doc: "At the top of the file.",
+    doc: "Keys that stand before the first section.",
     keys: &[is(
         "state_dir",
         "path",

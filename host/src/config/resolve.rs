@@ -13,9 +13,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::env::{self, Env};
 use super::error::ConfigErrors;
+use super::findings::Findings;
 use super::meant::*;
-use super::values::{Count, IsolationKind, Size, UnlockKind};
-use super::written::{Findings, Table};
+use super::quantity::{Count, Size};
+use super::values::{IsolationKind, UnlockKind};
+use super::written::Table;
 
 /// Reads the text. `path` is absolute.
 pub(super) fn resolve(text: &str, path: &Path, env: &Env) -> Result<Config, ConfigErrors> {

@@ -5,7 +5,7 @@
 use toml::{Table, Value};
 
 use super::meant::*;
-use super::values::{show_duration, show_size};
+use super::quantity::{show_duration, show_size};
 
 /// Writes every key, defaults included.
 pub(super) fn to_toml(config: &Config) -> String {

@@ -1,101 +1,19 @@
 //! The first pass: the document as it was written, walked against the table of keys.
 //!
-//! In: the file's text and the environment. Out: [`Table`]s that hand out typed values, and an
-//! [`Findings`] that gathers everything that is wrong on the way. Never: stopping at the first error,
-//! and no knowledge of what a value is for.
+//! In: the parsed document, its [`Findings`] and the environment. Out: [`Table`]s that hand out typed
+//! values and note what is wrong on the way. Never: stopping at the first error, and no knowledge of
+//! what a value is for.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::env::Env;
-use super::error::{ConfigError, ConfigErrors, Place};
+use super::error::Place;
+use super::findings::Findings;
 use super::keys::{Default, Key, Section, TOP, elsewhere, nearest};
 use super::values::{Value, Wrong, described, to_json};
-
-/// What is wrong so far, and what is needed to say where.
-pub(super) struct Findings<'a> {
-    text: &'a str,
-    path: &'a Path,
-    env: &'a Env,
-    errors: RefCell<Vec<ConfigError>>,
-    /// Lines the parser could not read; what is found on those is an echo of that.
-    broken: BTreeSet<usize>,
-    /// Variables that overrode a key.
-    overrides: RefCell<Vec<String>>,
-    /// Where each value stands that was read, by path.
-    places: RefCell<BTreeMap<String, Place>>,
-}
-
-impl<'a> Findings<'a> {
-    /// Parses the text. Errors of syntax are the first findings; what could be read goes on.
-    pub(super) fn parse(text: &'a str, path: &'a Path, env: &'a Env) -> (Self, Spanned<DeTable<'a>>) {
-        let (document, errors) = DeTable::parse_recoverable(text);
-        let mut findings = Self {
-            text,
-            path,
-            env,
-            errors: RefCell::default(),
-            broken: BTreeSet::new(),
-            overrides: RefCell::default(),
-            places: RefCell::default(),
-        };
-        for error in errors {
-            let place = findings.place(error.span().unwrap_or(0..0));
-            if let Place::File { line, .. } = &place {
-                findings.broken.insert(*line);
-            }
-            findings.push(place, format!("this is not TOML: {}", error.message()), None, false);
-        }
-        (findings, document)
-    }
-
-    /// The place of a range of the file.
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
-        Place::of(&self.path.display().to_string(), self.text, span)
-    }
-
-    fn whole(&self) -> Place {
-        Place::Whole(self.path.display().to_string())
-    }
-
-    fn push(&self, place: Place, message: String, help: Option<String>, absence: bool) {
-        self.errors.borrow_mut().push(ConfigError {
-            place,
-            message,
-            help,
-            absence,
-        });
-    }
-
-    /// A path as it is meant: relative ones are taken from the file's directory.
-    pub(super) fn resolve(&self, path: PathBuf) -> PathBuf {
-        let base = self.path.parent().unwrap_or(Path::new("."));
-        let joined = base.join(path);
-        // `absolute` also takes out `.`; it fails only for an empty path, which this is not.
-        std::path::absolute(&joined).unwrap_or(joined)
-    }
-
-    /// Everything, or, when nothing is wrong, the variables that overrode a key and the places.
-    pub(super) fn finish(self) -> Result<(Vec<String>, BTreeMap<String, Place>), ConfigErrors> {
-        let errors = self.errors.into_inner();
-        if errors.is_empty() {
-            return Ok((self.overrides.into_inner(), self.places.into_inner()));
-        }
-        let syntax = !self.broken.is_empty();
-        let echo = |error: &ConfigError| {
-            let on_broken = matches!(&error.place, Place::File { line, .. } if self.broken.contains(line));
-            syntax && (error.absence || on_broken) && !error.message.starts_with("this is not TOML")
-        };
-        Err(ConfigErrors::new(
-            errors.into_iter().filter(|error| !echo(error)).collect(),
-        ))
-    }
-}
 
 /// One table of the file, which may be absent from it.
 pub(super) struct Table<'r, 'a> {
@@ -284,10 +202,7 @@ impl<'r, 'a> Table<'r, 'a> {
         let mut read = Vec::new();
         for (key, value) in self.free_table(name) {
             let at = format!("{path}.{}", key.get_ref());
-            self.findings
-                .places
-                .borrow_mut()
-                .insert(at.clone(), self.findings.place(value.span()));
+            self.findings.note(&at, self.findings.place(value.span()));
             match T::from_toml(value.get_ref()) {
                 Ok(value) => read.push((key.get_ref().to_string(), value)),
                 Err(wrong) => self.wrong(self.findings.place(value.span()), &at, wrong),
@@ -317,7 +232,7 @@ impl<'r, 'a> Table<'r, 'a> {
     /// Notes that the value of a key is wrong in the light of others.
     pub(super) fn refuse(&self, name: &str, message: impl Into<String>, help: impl Into<String>) {
         let variable = self.key(name).and_then(|key| self.section.variable(key));
-        let overridden = variable.and_then(|variable| self.findings.env.override_of(&variable));
+        let overridden = variable.and_then(|variable| self.findings.override_of(&variable));
         let place = match (overridden, self.entry(name)) {
             (Some((variable, _)), _) => Place::Variable(variable),
             (None, Some((_, value))) => self.findings.place(value.span()),
@@ -336,8 +251,7 @@ impl<'r, 'a> Table<'r, 'a> {
     /// Whether a key is written or overridden.
     pub(super) fn has(&self, name: &str) -> bool {
         let variable = self.key(name).and_then(|key| self.section.variable(key));
-        self.entry(name).is_some()
-            || variable.is_some_and(|variable| self.findings.env.override_of(&variable).is_some())
+        self.entry(name).is_some() || variable.is_some_and(|variable| self.findings.override_of(&variable).is_some())
     }
 
     /// The value as it is written, or as a variable overrides it. `Some(None)` when it is wrong.
@@ -346,15 +260,15 @@ impl<'r, 'a> Table<'r, 'a> {
         let overridden = self
             .section
             .variable(key)
-            .and_then(|variable| self.findings.env.override_of(&variable));
+            .and_then(|variable| self.findings.override_of(&variable));
         let (place, read) = if let Some((variable, text)) = overridden {
-            self.findings.overrides.borrow_mut().push(variable.clone());
+            self.findings.overridden(&variable);
             (Place::Variable(variable), T::from_text(text))
         } else {
             let (_, value) = self.entry(key.name)?;
             (self.findings.place(value.span()), T::from_toml(value.get_ref()))
         };
-        self.findings.places.borrow_mut().insert(path.clone(), place.clone());
+        self.findings.note(&path, place.clone());
         Some(match read {
             Ok(value) => Some(value),
             Err(wrong) => {

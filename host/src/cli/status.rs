@@ -1,0 +1,229 @@
+//! `host status`, `host models`, `host reload`: what the running host says of itself.
+//!
+//! In: the admin socket. Out: its answers, for people or unchanged as JSON. Never: the configuration
+//! on disk instead of the one in use.
+
+use anyhow::{Context as _, bail};
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Session;
+use super::client::{self, Address};
+use super::output::{fields, table};
+
+/// What `GET /admin/status` answers, as far as people are shown it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    version: String,
+    generation: u64,
+    started: String,
+    config: Part,
+    vault: Part,
+    plugins: Vec<Plugin>,
+    reload: Reload,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    path: String,
+    loaded: Option<String>,
+    revision: Option<u64>,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Plugin {
+    id: String,
+    provider: String,
+    version: String,
+    generation: u64,
+    digest: String,
+    isolation: Value,
+    state: String,
+    in_flight: u64,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reload {
+    last: Option<String>,
+    ok: Option<bool>,
+    error: Option<String>,
+}
+
+fn admin(session: &Session) -> anyhow::Result<Address> {
+    Ok(Address::Socket(session.config()?.admin.socket))
+}
+
+pub(super) fn status(session: &Session) -> anyhow::Result<()> {
+    let address = admin(session)?;
+    let answer = client::block_on(client::json(&address, Method::GET, "/admin/status"))?;
+    session
+        .output
+        .show(&answer, |answer| match Status::deserialize(answer) {
+            Ok(status) => status_text(&status),
+            // A host of another version; what it says is still worth reading.
+            Err(_) => format!("{answer:#}"),
+        })
+}
+
+fn status_text(status: &Status) -> String {
+    let mut text = vec![fields([
+        ("host", format!("{}, running since {}", status.version, status.started)),
+        ("snapshot", status.generation.to_string()),
+        ("configuration", part_text(&status.config)),
+        ("vault", part_text(&status.vault)),
+        ("last reload", reload_text(&status.reload)),
+    ])];
+    if status.plugins.is_empty() {
+        text.push("no providers: put a plugin into the plugins directory".to_owned());
+    } else {
+        let rows = status.plugins.iter().map(|plugin| {
+            let digest: String = plugin.digest.trim_start_matches("sha256:").chars().take(12).collect();
+            let isolation = plugin
+                .isolation
+                .as_str()
+                .map_or_else(|| plugin.isolation.to_string(), str::to_owned);
+            [
+                plugin.provider.clone(),
+                format!("{} {}", plugin.id, plugin.version),
+                plugin.generation.to_string(),
+                digest,
+                isolation,
+                plugin.state.clone(),
+                plugin.in_flight.to_string(),
+            ]
+        });
+        let header = [
+            "provider",
+            "plugin",
+            "generation",
+            "digest",
+            "isolation",
+            "state",
+            "in flight",
+        ];
+        text.push(table(header, rows));
+        let wrong = status
+            .plugins
+            .iter()
+            .filter_map(|p| Some(format!("{}: {}", p.provider, p.last_error.as_ref()?)));
+        let wrong: Vec<String> = wrong.collect();
+        if !wrong.is_empty() {
+            text.push(wrong.join("\n"));
+        }
+    }
+    text.join("\n\n")
+}
+
+fn part_text(part: &Part) -> String {
+    let mut facts = Vec::new();
+    if !part.path.is_empty() {
+        facts.push(part.path.clone());
+    }
+    facts.extend(part.revision.map(|revision| format!("revision {revision}")));
+    facts.extend(part.loaded.as_ref().map(|loaded| format!("loaded {loaded}")));
+    let text = if facts.is_empty() {
+        "none".to_owned()
+    } else {
+        facts.join(", ")
+    };
+    match &part.last_error {
+        Some(error) => format!("{text}\nnot taken over since: {error}"),
+        None => text,
+    }
+}
+
+fn reload_text(reload: &Reload) -> String {
+    match (&reload.last, reload.ok, &reload.error) {
+        (None, ..) => "none yet".to_owned(),
+        (Some(last), Some(false), error) => {
+            format!(
+                "{last}, refused\n{}",
+                error.as_deref().unwrap_or("the host's log says why")
+            )
+        }
+        (Some(last), ..) => format!("{last}, taken over"),
+    }
+}
+
+pub(super) fn reload(session: &Session) -> anyhow::Result<()> {
+    let address = admin(session)?;
+    let answer = client::block_on(client::json(&address, Method::POST, "/admin/reload"))?;
+    let refused = answer.get("ok").and_then(Value::as_bool) == Some(false);
+    if refused && !session.output.is_json() {
+        let error = answer
+            .get("error")
+            .and_then(Value::as_str)
+            .unwrap_or("the host's log says why");
+        bail!("the host goes on as before: {error}");
+    }
+    session.output.show(&answer, |answer| {
+        match answer.get("generation").and_then(Value::as_u64) {
+            Some(generation) => format!("reloaded; this is snapshot {generation}"),
+            None => "reloaded".to_owned(),
+        }
+    })?;
+    if refused {
+        bail!("the host goes on as before")
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn models(session: &Session) -> anyhow::Result<()> {
+    let address = admin(session)?;
+    let answer = client::block_on(client::json(&address, Method::GET, "/v1/models"))?;
+    let listed = answer
+        .get("data")
+        .and_then(Value::as_array)
+        .context("the host's answer is not a list of models")?;
+    session.output.show(&answer, |_| {
+        if listed.is_empty() {
+            return "no models: `host status` shows which providers there are".to_owned();
+        }
+        let text = |model: &Value, key: &str| model.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        table(
+            ["model", "provider"],
+            listed.iter().map(|model| [text(model, "id"), text(model, "owned_by")]),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_told_with_what_is_wrong() {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "generation": 3, "started": "2026-01-02T03:04:05Z",
+            "config": {"path": "/etc/host.toml", "loaded": "2026-01-02T03:04:05Z", "last_error": "line 3"},
+            "vault": {"revision": 7, "last_error": null},
+            "plugins": [
+                {"id": "echo", "provider": "echo", "version": "0.1.0", "generation": 1, "digest": "sha256:0123456789abcdef",
+                 "isolation": "fresh", "state": "ready", "in_flight": 2, "last_error": "trapped"}
+            ],
+            "reload": {"last": "2026-01-02T04:00:00Z", "ok": false, "error": "broken.wasm is not a component"},
+            "something_newer": true
+        }))
+        .unwrap();
+        let text = status_text(&status);
+        for part in [
+            "0.1.0, running since",
+            "not taken over since: line 3",
+            "revision 7",
+            "0123456789ab ",
+            "echo: trapped",
+            "refused\n               broken.wasm is not a component",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert!(!text.contains("0123456789abcdef"), "digests are cut for people");
+    }
+}
