@@ -4,18 +4,19 @@
 //! unstreamed. Never: an answer from a stream that did not end with `done`.
 //!
 //! The rules are those of `wit/types.wit`: parts are ordered by their number; text, arguments and
-//! state are appended; of further fields arrays are appended to and other values replaced; a later
-//! usage replaces an earlier one; log probabilities are appended member by member; an event of the
-//! provider's own is a further field of the answer that came late.
+//! state are appended; of a part's further fields arrays are appended to and other values replaced; a
+//! later usage replaces an earlier one; log probabilities are appended member by member; an event
+//! of the provider's own is a further field of the answer that came late.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::json;
+use crate::stream::protocol::{Protocol, broken};
 use crate::types::{
-    ChatEvent, ChatResponse, Choice, DeltaContent, Error, Extras, Finish, Message, Part, PartContent, PartDelta,
-    Reasoning, ResponseStart, Role, ToolCall, ToolCallDelta, Usage,
+    Annotated, ChatEvent, ChatResponse, Choice, DeltaContent, Error, Extras, Finish, Message, Part, PartContent,
+    PartDelta, Reasoning, ResponseStart, Role, ToolCall, ToolCallDelta, Usage,
 };
 
 /// Folds the events of one stream into the answer they add up to.
@@ -24,21 +25,16 @@ use crate::types::{
 /// The stream's own error; kind `stream-truncated` when it stops without `done`; kind `internal`
 /// when it breaks the protocol, e.g. a part that changes its kind.
 pub fn fold(events: impl IntoIterator<Item = ChatEvent>) -> Result<ChatResponse, Error> {
+    let mut protocol = Protocol::default();
     let mut answer = Answer::default();
     for event in events {
+        protocol.accept(&event)?;
         match event {
-            ChatEvent::Start(start) => {
-                if answer.start.replace(start).is_some() {
-                    return Err(broken("it began twice"));
-                }
-            }
-            _ if answer.start.is_none() && !matches!(event, ChatEvent::Error(_)) => {
-                return Err(broken("it did not begin with `start`"));
-            }
+            ChatEvent::Start(start) => answer.start = Some(start),
             ChatEvent::Delta(delta) => answer.delta(delta)?,
-            ChatEvent::Finish(finish) => answer.finish(finish)?,
+            ChatEvent::Finish(finish) => answer.finish(finish),
             ChatEvent::Usage(usage) => answer.usage = Some(usage),
-            ChatEvent::Other(other) => merge_extra(&mut answer.late, other.kind, other.value),
+            ChatEvent::Other(other) => answer.late(other),
             ChatEvent::Error(error) => return Err(error),
             ChatEvent::Done => return answer.complete(),
         }
@@ -52,8 +48,6 @@ struct Answer {
     start: Option<ResponseStart>,
     choices: BTreeMap<u32, GrowingChoice>,
     usage: Option<Usage>,
-    /// Further fields that came after the start.
-    late: Extras,
 }
 
 #[derive(Default)]
@@ -96,28 +90,29 @@ impl Answer {
         Ok(())
     }
 
-    fn finish(&mut self, finish: Finish) -> Result<(), Error> {
-        let index = finish.choice;
-        let choice = self.choices.entry(index).or_default();
-        if choice.finish.replace(finish).is_some() {
-            return Err(broken(&format!("choice {index} finished twice")));
+    fn finish(&mut self, finish: Finish) {
+        let choice = self.choices.entry(finish.choice).or_default();
+        choice.finish = Some(finish);
+    }
+
+    /// A further field of the answer that came after the start.
+    fn late(&mut self, other: Annotated) {
+        let Some(start) = &mut self.start else { return };
+        match start.extra.iter_mut().find(|(name, _)| *name == other.kind) {
+            Some((_, value)) => *value = other.value,
+            None => start.extra.push((other.kind, other.value)),
         }
-        Ok(())
     }
 
     fn complete(self) -> Result<ChatResponse, Error> {
         let start = self.start.ok_or_else(Error::truncated)?;
-        let mut extra = start.extra;
-        for (name, value) in self.late {
-            merge_extra(&mut extra, name, value);
-        }
         let choices = self
             .choices
             .into_iter()
             .map(|(index, choice)| choice.complete(index))
             .collect::<Result<Vec<_>, _>>()?;
         if choices.is_empty() {
-            return Err(broken("it has no answer"));
+            return Err(broken("it is done without any choice"));
         }
         Ok(ChatResponse {
             id: start.id,
@@ -126,7 +121,7 @@ impl Answer {
             choices,
             usage: self.usage,
             dropped: start.dropped,
-            extra,
+            extra: start.extra,
         })
     }
 }
@@ -135,7 +130,7 @@ impl GrowingChoice {
     fn complete(self, index: u32) -> Result<Choice, Error> {
         let finish = self
             .finish
-            .ok_or_else(|| broken(&format!("choice {index} did not finish")))?;
+            .ok_or_else(|| broken(&format!("choice {index} has no `finish`")))?;
         Ok(Choice {
             index,
             message: Message {
@@ -163,10 +158,10 @@ enum Fault {
 impl Fault {
     fn at(&self, choice: u32, part: u32) -> Error {
         let what = match self {
-            Fault::Kind => "changed its kind",
-            Fault::Whole => "came twice, though it is of a kind that comes whole",
-            Fault::State => "changed the format of its state",
-            Fault::Nameless => "is a tool call that began without id or name",
+            Fault::Kind => "changes its kind",
+            Fault::Whole => "comes twice, though its kind comes whole",
+            Fault::State => "changes the format of its state",
+            Fault::Nameless => "is a tool call that begins without id or name",
         };
         broken(&format!("part {part} of choice {choice} {what}"))
     }
@@ -209,27 +204,54 @@ fn append_content(part: &mut Part, content: DeltaContent, redacted: bool) -> Res
 
 /// Adds a further field: the items of an array are appended, any other value replaces.
 fn merge_extra(extras: &mut Extras, name: String, text: String) {
-    let Some((_, old)) = extras.iter_mut().find(|(field, _)| *field == name) else {
-        extras.push((name, text));
-        return;
-    };
-    match (json::value(old), json::value(&text)) {
-        (Value::Array(mut items), Value::Array(more)) => {
-            items.extend(more);
-            *old = Value::Array(items).to_string();
+    match extras.iter_mut().find(|(field, _)| *field == name) {
+        None => extras.push((name, text)),
+        Some((_, old)) => {
+            if !append_items(old, &text) {
+                *old = text;
+            }
         }
-        _ => *old = text,
     }
 }
 
-/// Appends log probabilities in OpenAI's form, an object of arrays.
+/// Appends the items of one array's text to another's, if both are arrays. The texts are not
+/// parsed, so that the items stay as the provider wrote them and a long stream costs no more for
+/// each event than a short one.
+fn append_items(old: &mut String, new: &str) -> bool {
+    let items = new
+        .trim()
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .map(str::trim);
+    let head = old
+        .trim_end()
+        .strip_suffix(']')
+        .map(str::trim_end)
+        .filter(|head| head.trim_start().starts_with('['));
+    let (Some(items), Some(head)) = (items, head) else {
+        return false;
+    };
+    if !items.is_empty() {
+        let first = head.trim_start() == "[";
+        old.truncate(head.len());
+        if !first {
+            old.push(',');
+        }
+        old.push_str(items);
+        old.push(']');
+    }
+    true
+}
+
+/// Appends log probabilities in OpenAI's form, an object of arrays. A null says that this piece
+/// has none, not that there are none.
 fn append_logprobs(old: &mut Option<Value>, new: Value) {
     match (old, new) {
+        (_, Value::Null) => {}
         (Some(Value::Object(old)), Value::Object(new)) => {
             for (name, value) in new {
                 match (old.get_mut(&name), value) {
                     (Some(Value::Array(items)), Value::Array(more)) => items.extend(more),
-                    // A null says that this piece has none, not that there are none.
                     (Some(_), Value::Null) => {}
                     (_, value) => {
                         old.insert(name, value);
@@ -237,11 +259,6 @@ fn append_logprobs(old: &mut Option<Value>, new: Value) {
                 }
             }
         }
-        (Some(_), Value::Null) => {}
         (old, new) => *old = Some(new),
     }
-}
-
-fn broken(fault: &str) -> Error {
-    Error::internal(format!("the adapter's stream broke the protocol: {fault}"))
 }

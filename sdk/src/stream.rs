@@ -4,15 +4,16 @@
 //! events that form a well-formed stream. Never: anything after the last event, and never a stream
 //! that just stops: one that does ends with an error of kind `stream-truncated`.
 
-mod guard;
+pub(crate) mod protocol;
 
 use std::fmt;
 
 use crate::bindings::llm_host::provider::http::HttpError;
 use crate::fold;
+use crate::host::{self, Level};
 use crate::http::{Body, Response};
 use crate::types::{ChatEvent, ChatResponse, Error};
-use guard::Guard;
+use protocol::Protocol;
 
 /// Room for one read of the body.
 const PIECE: usize = 64 << 10;
@@ -34,7 +35,7 @@ pub trait StreamDecoder {
 /// A streamed answer.
 pub struct EventStream {
     source: Source,
-    guard: Guard,
+    protocol: Protocol,
     /// Read ahead by [`begin`](Self::begin).
     ahead: Option<Vec<ChatEvent>>,
 }
@@ -85,7 +86,7 @@ impl EventStream {
     fn from_source(source: Source) -> Self {
         Self {
             source,
-            guard: Guard::default(),
+            protocol: Protocol::default(),
             ahead: None,
         }
     }
@@ -113,16 +114,14 @@ impl EventStream {
         if let Some(batch) = self.ahead.take() {
             return Some(batch);
         }
-        while !self.guard.ended() {
+        while !self.protocol.ended() {
             let mut batch = match self.read().await {
                 Some(batch) => batch,
-                None => {
-                    self.source = Source::Ended;
-                    self.guard.close()
-                }
+                // The decoder has not kept its promise to end the stream.
+                None => vec![ChatEvent::Error(Error::truncated())],
             };
-            self.guard.check(&mut batch);
-            if self.guard.ended() {
+            self.check(&mut batch);
+            if self.protocol.ended() {
                 // Lets go of the provider's connection now, not when the host has read all.
                 self.source = Source::Ended;
             }
@@ -131,6 +130,26 @@ impl EventStream {
             }
         }
         None
+    }
+
+    /// Cuts the batch at the first event that breaks the protocol, and says so in its place, or
+    /// after the stream's last event.
+    fn check(&mut self, batch: &mut Vec<ChatEvent>) {
+        let mut at = 0;
+        while let Some(event) = batch.get(at) {
+            if self.protocol.ended() {
+                host::log(
+                    Level::Warn,
+                    "the adapter gave events after its stream's last one; they were left out",
+                );
+                batch.truncate(at);
+            } else if let Err(fault) = self.protocol.accept(event) {
+                batch.truncate(at);
+                batch.push(ChatEvent::Error(fault));
+                return;
+            }
+            at += 1;
+        }
     }
 
     /// All events.
