@@ -4,8 +4,8 @@
 //! unstreamed. Never: an answer from a stream that did not end with `done`.
 //!
 //! The rules are those of `wit/types.wit`: parts are ordered by their number; text, arguments and
-//! state are appended; of a part's further fields arrays are appended to and other values replaced; a
-//! later usage replaces an earlier one; log probabilities are appended member by member; an event
+//! state are appended; of further fields arrays are appended to and other values replaced; a later
+//! usage replaces an earlier one; log probabilities are appended member by member; an event
 //! of the provider's own is a further field of the answer that came late.
 
 use std::collections::BTreeMap;
@@ -97,10 +97,8 @@ impl Answer {
 
     /// A further field of the answer that came after the start.
     fn late(&mut self, other: Annotated) {
-        let Some(start) = &mut self.start else { return };
-        match start.extra.iter_mut().find(|(name, _)| *name == other.kind) {
-            Some((_, value)) => *value = other.value,
-            None => start.extra.push((other.kind, other.value)),
+        if let Some(start) = &mut self.start {
+            merge_extra(&mut start.extra, other.kind, other.value);
         }
     }
 
