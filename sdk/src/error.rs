@@ -193,3 +193,6 @@ impl From<HttpError> for Error {
         Error::new(kind, message).with_retryable(retryable)
     }
 }
+
+#[cfg(test)]
+mod tests;

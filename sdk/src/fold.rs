@@ -260,3 +260,6 @@ fn append_logprobs(old: &mut Option<Value>, new: Value) {
         (old, new) => *old = Some(new),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,3 +17,6 @@ pub(crate) use response::header;
 /// Most bytes that [`Response::bytes`] and [`Body::bytes`] take, in bytes: 32 MiB. The host's own
 /// limit holds as well.
 pub const BODY_LIMIT: usize = 32 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,6 @@ fn unexpected(error: &serde_json::Error) -> Error {
         format!("the provider's answer is not the JSON its API promises: {error}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,3 +194,6 @@ impl EventStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

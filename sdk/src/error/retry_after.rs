@@ -59,8 +59,9 @@ fn http_date(value: &str) -> Option<u64> {
     .position(|name| name == month)? as u64
         + 1;
     let year: u64 = match (year.len(), year.parse().ok()?) {
-        // Two digits mean this century: what a provider asks to wait for lies ahead.
-        (2, short) => 2000 + short,
+        // The obsolete form: RFC 9110 reads two digits as the year that is not far ahead.
+        (2, short @ 0..70) => 2000 + short,
+        (2, short) => 1900 + short,
         (4, year) => year,
         _ => return None,
     };

@@ -101,3 +101,6 @@ impl Framer {
         data.map(|data| Line { data, cut })
     }
 }
+
+#[cfg(test)]
+mod tests;
