@@ -5,5 +5,6 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod dispatch;
+pub mod egress;
 pub mod error;
 pub mod llm;
