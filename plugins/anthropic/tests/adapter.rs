@@ -1,0 +1,198 @@
+//! The adapter as the host calls it, with a recorded provider.
+
+#![allow(clippy::result_large_err)]
+
+use llm_plugin_anthropic::Anthropic;
+use llm_provider_sdk::bindings::llm_host::provider::credentials::CredentialError;
+use llm_provider_sdk::testing::{Recording, Reply, block_on};
+use llm_provider_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Message, PartContent, Role};
+use llm_provider_sdk::{Chat, HttpError, Provider};
+use serde_json::{Value, json};
+
+fn ask() -> ChatRequest {
+    ChatRequest::new("claude-sonnet-4-5", vec![Message::text(Role::User, "Hello")])
+}
+
+fn answer() -> Value {
+    json!({"type": "message", "id": "msg_1", "role": "assistant", "model": "claude-sonnet-4-5-20250929",
+        "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn", "usage": {"input_tokens": 8, "output_tokens": 2}})
+}
+
+const STREAM: &str = "event: message_start\n\
+data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":8,\"output_tokens\":1}}}\n\n\
+event: content_block_start\n\
+data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n\
+event: content_block_delta\n\
+data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n\
+event: content_block_stop\n\
+data: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+event: message_delta\n\
+data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n\
+event: message_stop\n\
+data: {\"type\":\"message_stop\"}\n\n";
+
+#[test]
+fn the_settings_decide_where_and_how() {
+    let host = Recording::new()
+        .config(&json!({"base_url": "https://gw.example.com", "base_path": "/anthropic", "version": "2099-01-01", "betas": ["a-1", "b-2"], "default_max_tokens": 77}))
+        .reply(Reply::json(200, answer().to_string()))
+        .install();
+    let mut request = ask();
+    request.extra = vec![
+        ("anthropic_beta".to_owned(), r#"["b-2","c-3"]"#.to_owned()),
+        ("logit_bias".to_owned(), "{}".to_owned()),
+    ];
+    let got = block_on(Anthropic::complete(request)).unwrap();
+    assert_eq!(
+        got.choices[0].message.parts[0].content,
+        PartContent::Text("Hi".to_owned())
+    );
+    assert_eq!(got.dropped.len(), 1);
+    let sent = &host.requests()[0];
+    assert_eq!(sent.url, "https://gw.example.com/anthropic/v1/messages");
+    assert_eq!(sent.header("anthropic-version"), Some("2099-01-01"));
+    assert_eq!(sent.header("anthropic-beta"), Some("a-1,b-2,c-3"));
+    assert_eq!(sent.credential.as_deref(), Some("api-key"));
+    assert_eq!(sent.json()["max_tokens"], 77);
+    assert_eq!(sent.json().get("stream"), None);
+    // The host owns these; a guest that set them would be refused.
+    for name in ["x-api-key", "authorization", "host"] {
+        assert_eq!(sent.header(name), None);
+    }
+}
+
+#[test]
+fn a_stream_begins_with_what_was_dropped() {
+    let host = Recording::new().reply(Reply::sse(STREAM).in_pieces_of(7)).install();
+    let mut request = ask();
+    request.sampling.seed = Some(1);
+    let events = block_on(async { Anthropic::stream(request).await.unwrap().collect().await });
+    let Some(ChatEvent::Start(start)) = events.first() else {
+        panic!("the start: {events:?}");
+    };
+    assert_eq!(start.dropped[0].field, "seed");
+    assert_eq!(events.last(), Some(&ChatEvent::Done));
+    assert_eq!(host.requests()[0].json()["stream"], true);
+}
+
+#[test]
+fn a_failure_before_the_first_piece_is_the_calls_error() {
+    let overloaded =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_9"}"#;
+    let cases = [
+        Reply::json(529, overloaded),
+        Reply::sse(format!("event: error\ndata: {overloaded}\n\n")),
+    ];
+    for reply in cases {
+        let _host = Recording::new().reply(reply).install();
+        let error = block_on(Anthropic::stream(ask())).unwrap_err();
+        assert_eq!((error.kind, error.retryable), (ErrorKind::Overloaded, true));
+        assert_eq!(error.request_id.as_deref(), Some("req_9"));
+    }
+}
+
+#[test]
+fn a_failure_on_the_way_keeps_its_kind() {
+    let cases = [
+        (
+            Reply::failure(HttpError::Timeout("first byte".to_owned())),
+            ErrorKind::Timeout,
+        ),
+        (
+            Reply::failure(HttpError::Denied("egress".to_owned())),
+            ErrorKind::Denied,
+        ),
+        (
+            Reply::json(200, answer().to_string()).breaks_at(20, HttpError::Connect("reset".to_owned())),
+            ErrorKind::Transport,
+        ),
+        (Reply::new(200, "<html>"), ErrorKind::Upstream),
+        (Reply::json(200, r#"{"id":"x"}"#), ErrorKind::Upstream),
+        (
+            Reply::json(200, r#"{"type":"error","error":{"type":"api_error","message":"no"}}"#),
+            ErrorKind::Upstream,
+        ),
+    ];
+    for (reply, kind) in cases {
+        let name = format!("{reply:?}");
+        let _host = Recording::new().reply(reply).install();
+        assert_eq!(block_on(Anthropic::complete(ask())).unwrap_err().kind, kind, "{name}");
+    }
+    let _host = Recording::new()
+        .refuse("api-key", CredentialError::NotGranted)
+        .install();
+    assert_eq!(
+        block_on(Anthropic::complete(ask())).unwrap_err().kind,
+        ErrorKind::Denied
+    );
+}
+
+#[test]
+fn a_request_that_cannot_be_is_not_sent() {
+    let host = Recording::new().install();
+    let mut request = ask();
+    request.sampling.n = Some(3);
+    let error = block_on(Anthropic::stream(request)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+    assert_eq!(host.requests(), vec![]);
+}
+
+#[test]
+fn models_come_in_pages() {
+    let page = |id: &str, more: bool| json!({"data": [{"type": "model", "id": id, "display_name": id, "created_at": "2025-09-29T00:00:00Z"}], "has_more": more, "first_id": id, "last_id": id});
+    let host = Recording::new()
+        .reply(Reply::json(200, page("a", true).to_string()))
+        .reply(Reply::json(200, page("b", false).to_string()))
+        .install();
+    let models = block_on(Anthropic::list_models()).unwrap();
+    let ids: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let urls: Vec<String> = host.requests().into_iter().map(|sent| sent.url).collect();
+    assert_eq!(
+        urls,
+        [
+            "https://api.anthropic.com/v1/models?limit=1000",
+            "https://api.anthropic.com/v1/models?limit=1000&after_id=a"
+        ]
+    );
+
+    // A service that turns in a circle is left.
+    let circle = Recording::new()
+        .reply(Reply::json(200, page("a", true).to_string()))
+        .reply(Reply::json(200, page("a", true).to_string()))
+        .install();
+    assert_eq!(block_on(Anthropic::list_models()).unwrap().len(), 2);
+    assert_eq!(circle.replies_left(), 0);
+
+    let _host = Recording::new()
+        .reply(Reply::json(
+            401,
+            r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#,
+        ))
+        .install();
+    assert_eq!(
+        block_on(Anthropic::list_models()).unwrap_err().kind,
+        ErrorKind::Authentication
+    );
+}
+
+#[test]
+fn the_manifest_says_what_it_needs() {
+    let manifest = Anthropic::describe();
+    assert_eq!(manifest.id, "anthropic");
+    assert_eq!(manifest.egress, ["https://api.anthropic.com", "{config.base_url*}"]);
+    let [slot] = manifest.credentials.as_slice() else {
+        panic!("one slot: {:?}", manifest.credentials);
+    };
+    assert_eq!((slot.name.as_str(), slot.required), ("api-key", true));
+    assert_eq!(slot.attach, r#"{"header":"x-api-key"}"#);
+    assert_eq!(slot.kinds, ["header", "bearer"]);
+    let schema: Value = serde_json::from_str(&manifest.config_schema).unwrap();
+    assert_eq!(schema["type"], "object");
+    assert_eq!(Anthropic::check_config("{}"), Ok(()));
+    assert!(
+        Anthropic::check_config(r#"{"base_url":"nonsense"}"#)
+            .unwrap_err()
+            .contains("base_url")
+    );
+}
