@@ -33,6 +33,12 @@ pub enum GatewayError {
         /// A stable word for programs, e.g. `invalid_json`.
         code: Option<&'static str>,
     },
+    /// The body is not JSON by its own account.
+    #[error("{message}")]
+    UnsupportedMediaType {
+        /// What was sent and how it should be.
+        message: String,
+    },
     /// The body is larger than the host takes.
     #[error("the request body is larger than {limit} bytes; the limit is `server.max_body` in the configuration")]
     BodyTooLarge {
@@ -113,6 +119,7 @@ impl GatewayError {
         use llm::ErrorKind as K;
         match self {
             Self::InvalidRequest { .. }
+            | Self::UnsupportedMediaType { .. }
             | Self::BodyTooLarge { .. }
             | Self::Unauthenticated { .. }
             | Self::Forbidden { .. }

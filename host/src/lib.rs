@@ -1,5 +1,7 @@
 //! Gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
 
+pub mod api;
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,101 @@
+//! The front: HTTP in the dialects that callers speak.
+//!
+//! In: HTTP requests whose caller is known. Out: typed requests for the dispatch stack, and its
+//! answers in the dialect that was asked. Never: the name of a provider, or a decision about who
+//! answers.
+//!
+//! A dialect is a module with `routes()`: its addresses, a decoder that knows nothing of
+//! providers, an encoder for whole answers and one for streams, and its form of an error. What
+//! all of them share stands here: reading a body ([`body`]), the event stream ([`sse`]), the
+//! host's own headers ([`headers`]), the one table of errors ([`error`]).
+//!
+//! The layers around the router are put together in `pipeline.rs`. Two of them belong to the
+//! front: [`arrival`] gives every request its id and deadline, and
+//! [`auth::require`](crate::auth::require) says who is calling.
+
+pub mod arrival;
+mod body;
+pub(crate) mod error;
+mod headers;
+mod json;
+mod openai;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+
+use crate::clock::Clock;
+use crate::dispatch::Dispatch;
+use crate::error::GatewayError;
+
+use self::error::Dialect;
+
+/// What the handlers of every dialect need.
+#[derive(Clone)]
+pub struct Front {
+    dispatch: Arc<dyn Dispatch>,
+    clock: Arc<dyn Clock>,
+    max_body: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Front {
+    /// A front before a dispatch stack. `max_body` is asked for each request, so that the limit
+    /// may change while the host runs.
+    pub fn new(
+        dispatch: Arc<dyn Dispatch>,
+        clock: Arc<dyn Clock>,
+        max_body: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            dispatch,
+            clock,
+            max_body: Arc::new(max_body),
+        }
+    }
+
+    /// The time of day in seconds since 1970.
+    fn now(&self) -> u64 {
+        self.clock
+            .now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+}
+
+/// The addresses of every dialect. Each request must carry a
+/// [`RequestContext`](crate::context::RequestContext) in its extensions.
+pub fn router(front: Front) -> Router {
+    Router::new()
+        .merge(openai::routes())
+        .fallback(unknown_address)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(front)
+}
+
+async fn unknown_address(request: Request) -> Response {
+    let path = request.uri().path();
+    let error = GatewayError::RouteNotFound {
+        message: format!(
+            "there is nothing at `{path}`; a client's base URL must end in `/v1`, e.g. `http://127.0.0.1:8080/v1`"
+        ),
+        wrong_method: false,
+    };
+    error::respond(&error, Dialect::of(path))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let path = request.uri().path();
+    let error = GatewayError::RouteNotFound {
+        message: format!(
+            "`{path}` does not answer {}; the `allow` header says what it does",
+            request.method()
+        ),
+        wrong_method: true,
+    };
+    error::respond(&error, Dialect::of(path))
+}
