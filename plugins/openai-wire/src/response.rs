@@ -13,7 +13,7 @@ use crate::profile::Profile;
 use crate::request::Asked;
 use crate::wire::answer::{Answer, Call, Sound, Thought, answer};
 use crate::wire::media::Base64Pieces;
-use crate::wire::{Fields, is_empty, json_string, read};
+use crate::wire::{Fields, is_empty, json_string, object, read};
 use crate::{error, usage};
 
 /// Decodes an answer.
@@ -45,12 +45,17 @@ pub fn decode(body: &[u8], asked: Asked, profile: &Profile) -> Result<ChatRespon
     Ok(ChatResponse {
         id,
         model: fields.take_text("model").unwrap_or_default(),
-        created: fields.take_count("created"),
+        created: created(&mut fields),
         choices,
         usage: usage.or_else(|| usage_inside(&fields, profile)),
         dropped: asked.dropped,
         extra: fields.into_extras(),
     })
+}
+
+/// When an answer was made; providers that do not know it write 0.
+pub(crate) fn created(fields: &mut Fields<'_>) -> Option<u64> {
+    fields.take_count("created").filter(|at| *at > 0)
 }
 
 /// The usage that stands in one of the provider's own members.
@@ -77,7 +82,9 @@ fn choice(raw: &RawValue, at: usize, id: &str, asked: &Asked, profile: &Profile)
         message,
         finish,
         finish_detail,
-        logprobs: logprobs(&mut fields),
+        logprobs: Some(logprobs(&mut fields))
+            .filter(|lists| !lists.is_empty())
+            .map(|lists| object(&lists)),
         extra: fields.into_extras(),
     })
 }
@@ -87,12 +94,17 @@ pub(crate) fn index(fields: &mut Fields<'_>) -> Option<u32> {
     u32::try_from(fields.take_count("index")?).ok()
 }
 
-/// `logprobs` of a choice, where they say anything.
-pub(crate) fn logprobs(fields: &mut Fields<'_>) -> Option<String> {
-    let raw = fields.take("logprobs")?;
-    let lists: Fields<'_> = read(raw)?;
-    let says_something = lists.into_extras().iter().any(|(_, json)| !is_empty(json));
-    says_something.then(|| raw.get().to_owned())
+/// The lists in a choice's `logprobs`; none where they say nothing.
+pub(crate) fn logprobs(fields: &mut Fields<'_>) -> Extras {
+    let lists = fields
+        .take_object("logprobs")
+        .map(Fields::into_extras)
+        .unwrap_or_default();
+    if lists.iter().all(|(_, json)| is_empty(json)) {
+        Extras::new()
+    } else {
+        lists
+    }
 }
 
 /// Why an answer ended, and the provider's own word where it says more.

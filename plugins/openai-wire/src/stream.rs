@@ -124,11 +124,11 @@ impl Decoder {
     }
 
     /// What a chunk says of the answer as a whole. Azure's first chunk has neither id nor model,
-    /// so the start waits for one that has an id, or a choice.
+    /// so the start waits for one that has both, or a choice.
     fn head(&mut self, mut fields: Fields<'_>, has_choices: bool, out: &mut Vec<ChatEvent>) {
         let id = fields.take_some_text("id");
         let model = fields.take_some_text("model");
-        let created = fields.take_count("created").filter(|at| *at > 0);
+        let created = response::created(&mut fields);
         let mut news = fields.into_extras();
         news.retain(|new| !self.told.contains(new));
         let Some(start) = &mut self.start else {
@@ -142,17 +142,21 @@ impl Decoder {
             }
             return;
         };
+        start.id = id.unwrap_or_else(|| std::mem::take(&mut start.id));
         start.model = model.unwrap_or_else(|| std::mem::take(&mut start.model));
         start.created = created.or(start.created);
-        self.told.extend(news.iter().cloned());
-        start.extra.extend(news);
-        let known = id.is_some();
-        self.id = id.unwrap_or_default();
-        if (known || has_choices)
-            && let Some(mut start) = self.start.take()
-        {
-            start.id.clone_from(&self.id);
-            out.push(ChatEvent::Start(start));
+        for (name, json) in news {
+            match start.extra.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) if is_empty(old) || !is_empty(&json) => *old = json,
+                Some(_) => {}
+                None => start.extra.push((name, json)),
+            }
+        }
+        let known = !start.id.is_empty() && !start.model.is_empty();
+        if known || has_choices {
+            self.id.clone_from(&start.id);
+            self.told.clone_from(&start.extra);
+            out.extend(self.start.take().map(ChatEvent::Start));
         }
     }
 

@@ -8,7 +8,7 @@ use llm_provider_sdk::types::Usage;
 use serde_json::value::RawValue;
 
 use crate::profile::{Profile, ReasoningTokens};
-use crate::wire::{Fields, read};
+use crate::wire::{Fields, object, read};
 
 /// Takes parts off a sum, never more than is left of it.
 struct Rest(u64);
@@ -87,12 +87,8 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
 /// The details that have no bucket, as an object; nothing when none are left.
 fn without(mut details: Fields<'_>, name: &str) -> Option<String> {
     details.take(name);
-    let members: serde_json::Map<String, serde_json::Value> = details
-        .into_extras()
-        .into_iter()
-        .filter_map(|(name, json)| Some((name, serde_json::from_str(&json).ok()?)))
-        .collect();
-    (!members.is_empty()).then(|| serde_json::Value::Object(members).to_string())
+    let members = details.into_extras();
+    (!members.is_empty()).then(|| object(&members))
 }
 
 #[cfg(test)]

@@ -132,6 +132,21 @@ pub(crate) fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// The JSON text of an object of these members.
+pub(crate) fn object(members: &Extras) -> String {
+    let mut json = String::from("{");
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str(&json_string(name));
+        json.push(':');
+        json.push_str(value);
+    }
+    json.push('}');
+    json
+}
+
 /// Whether a JSON text says nothing: `null`, or an empty array, object or string.
 pub(crate) fn is_empty(json: &str) -> bool {
     let mut rest = json.bytes().filter(|b| !b.is_ascii_whitespace());

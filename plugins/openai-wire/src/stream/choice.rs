@@ -11,7 +11,7 @@ use llm_provider_sdk::types::{
 use crate::response::{call_id, finish, sound_of};
 use crate::wire::answer::{Answer, Call, FunctionCall, Place, Sound, Thought};
 use crate::wire::media::Base64Pieces;
-use crate::wire::{is_empty, merge};
+use crate::wire::{is_empty, merge, object};
 
 /// What is known of a choice so far.
 #[derive(Debug)]
@@ -31,6 +31,9 @@ pub(super) struct Choice {
     /// The message's further members. They travel with its text, since a stream has no other place
     /// for them, and wait for it.
     message_extra: Extras,
+    /// Log probabilities that no delta has carried yet. Some models give those of tokens that make
+    /// no content.
+    logprobs: Extras,
     choice_extra: Extras,
     finish_word: Option<String>,
 }
@@ -76,7 +79,6 @@ impl std::fmt::Debug for OpenSound {
 struct Beside {
     state: Option<ProviderState>,
     redacted: bool,
-    logprobs: Option<String>,
     extra: Extras,
 }
 
@@ -94,6 +96,7 @@ impl Choice {
             others: 0,
             text_begun: false,
             message_extra: Extras::new(),
+            logprobs: Extras::new(),
             choice_extra: Extras::new(),
             finish_word: None,
         }
@@ -105,13 +108,11 @@ impl Choice {
     }
 
     /// More of the choice.
-    pub(super) fn delta(&mut self, delta: Answer, mut logprobs: Option<String>, out: &mut Vec<ChatEvent>) {
+    pub(super) fn delta(&mut self, delta: Answer, logprobs: Extras, out: &mut Vec<ChatEvent>) {
         merge(&mut self.message_extra, delta.extra);
-        // Log probabilities belong to the text of the same chunk, if there is any.
-        let elsewhere = delta.text.is_empty();
+        merge(&mut self.logprobs, logprobs);
         for thought in delta.thoughts {
-            let own = if elsewhere { logprobs.take() } else { None };
-            self.thought(thought, own, out);
+            self.thought(thought, out);
         }
         for image in delta.images {
             let place = Place::Image(self.images);
@@ -119,14 +120,10 @@ impl Choice {
             self.push(place, DeltaContent::Media(image), Beside::default(), out);
         }
         if !delta.refusal.is_empty() {
-            let own = if elsewhere { logprobs.take() } else { None };
-            let beside = Beside {
-                logprobs: own,
-                ..Beside::default()
-            };
-            self.push(Place::Refusal, DeltaContent::Refusal(delta.refusal), beside, out);
+            let content = DeltaContent::Refusal(delta.refusal);
+            self.push(Place::Refusal, content, Beside::default(), out);
         }
-        self.text(delta.text, delta.text_state, logprobs, out);
+        self.text(delta.text, delta.text_state, out);
         for call in delta.calls {
             self.call(call, out);
         }
@@ -157,7 +154,7 @@ impl Choice {
         merge(&mut self.message_extra, function_call.into_iter().collect());
         if self.message_extra.iter().any(|(_, json)| !is_empty(json)) {
             self.text_begun = true;
-            self.text(String::new(), None, None, out);
+            self.text(String::new(), None, out);
         }
         if let Some(OpenSound {
             data,
@@ -176,6 +173,10 @@ impl Choice {
         for at in 0..self.calls.len() {
             self.close_call(at, out);
         }
+        if !self.logprobs.is_empty() {
+            let content = DeltaContent::Text(String::new());
+            self.push(Place::Text, content, Beside::default(), out);
+        }
         let word = self.finish_word.unwrap_or_default();
         let (reason, detail) = finish(&word, has_calls);
         out.push(ChatEvent::Finish(Finish {
@@ -186,19 +187,21 @@ impl Choice {
         }));
     }
 
-    fn push(&self, place: Place, content: DeltaContent, beside: Beside, out: &mut Vec<ChatEvent>) {
+    /// Gives a delta, and with it the log probabilities that wait for one.
+    fn push(&mut self, place: Place, content: DeltaContent, beside: Beside, out: &mut Vec<ChatEvent>) {
+        let logprobs = std::mem::take(&mut self.logprobs);
         out.push(ChatEvent::Delta(PartDelta {
             choice: self.index,
             part: place.number(),
             content,
             state: beside.state,
             redacted: beside.redacted,
-            logprobs: beside.logprobs,
+            logprobs: (!logprobs.is_empty()).then(|| object(&logprobs)),
             extra: beside.extra,
         }));
     }
 
-    fn thought(&mut self, thought: Thought, logprobs: Option<String>, out: &mut Vec<ChatEvent>) {
+    fn thought(&mut self, thought: Thought, out: &mut Vec<ChatEvent>) {
         let Thought {
             key,
             text,
@@ -225,18 +228,13 @@ impl Choice {
             open.format = Some(state.format.clone());
         }
         let place = Place::Reasoning(u32::try_from(at).unwrap_or(u32::MAX));
-        let beside = Beside {
-            state,
-            redacted,
-            logprobs,
-            extra,
-        };
+        let beside = Beside { state, redacted, extra };
         self.push(place, DeltaContent::Reasoning(text), beside, out);
     }
 
     /// More text, if there is any, and with it what waits for it.
-    fn text(&mut self, text: String, state: Option<ProviderState>, logprobs: Option<String>, out: &mut Vec<ChatEvent>) {
-        let begins = !text.is_empty() || state.is_some() || logprobs.is_some();
+    fn text(&mut self, text: String, state: Option<ProviderState>, out: &mut Vec<ChatEvent>) {
+        let begins = !text.is_empty() || state.is_some();
         if !begins && (!self.text_begun || self.message_extra.is_empty()) {
             return;
         }
@@ -245,7 +243,6 @@ impl Choice {
         let beside = Beside {
             state,
             redacted: false,
-            logprobs,
             extra,
         };
         self.push(Place::Text, DeltaContent::Text(text), beside, out);

@@ -8,7 +8,7 @@ use llm_provider_sdk::types::{Annotated, Extras, Media, ProviderState};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Fields, json_string, media, read, state};
+use super::{Fields, json_string, media, object, read, state};
 use crate::profile::Profile;
 
 /// Where each kind of part stands among the parts of a choice. The order is that of a whole
@@ -110,23 +110,19 @@ pub(crate) struct Call {
 impl Call {
     /// A custom tool's call has no neutral form, since its input is no JSON: it travels whole.
     pub(crate) fn into_custom(self) -> Annotated {
-        let mut value = String::from("{\"id\":");
-        value.push_str(&json_string(self.id.as_deref().unwrap_or_default()));
-        value.push_str(",\"type\":\"custom\",\"custom\":{\"name\":");
-        value.push_str(&json_string(self.name.as_deref().unwrap_or_default()));
-        value.push_str(",\"input\":");
-        value.push_str(&json_string(&self.arguments));
-        value.push('}');
-        for (name, json) in &self.extra {
-            value.push(',');
-            value.push_str(&json_string(name));
-            value.push(':');
-            value.push_str(json);
-        }
-        value.push('}');
+        let custom = object(&vec![
+            ("name".to_owned(), json_string(self.name.as_deref().unwrap_or_default())),
+            ("input".to_owned(), json_string(&self.arguments)),
+        ]);
+        let mut members = vec![
+            ("id".to_owned(), json_string(self.id.as_deref().unwrap_or_default())),
+            ("type".to_owned(), json_string("custom")),
+            ("custom".to_owned(), custom),
+        ];
+        members.extend(self.extra);
         Annotated {
             kind: "custom".to_owned(),
-            value,
+            value: object(&members),
         }
     }
 }
