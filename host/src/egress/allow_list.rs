@@ -42,7 +42,11 @@ pub fn parse(method: &str, url: &str) -> Result<Target, Rule> {
     Ok(Target { method, url, origin })
 }
 
-fn parse_method(text: &str) -> Result<Method, Rule> {
+/// Reads a method.
+///
+/// # Errors
+/// When it is not one that may be sent.
+pub fn parse_method(text: &str) -> Result<Method, Rule> {
     let refused = || Rule::Method(text.chars().take(32).filter(|c| c.is_ascii_graphic()).collect());
     // Methods are case-sensitive; one in small letters is a mistake that servers treat differently.
     if text.is_empty() || text.len() > 32 || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {

@@ -13,6 +13,8 @@
 mod forms;
 mod scan;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tower::Layer;
@@ -20,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::UpstreamResponse;
 use super::allow_list::percent_decode;
+use super::credential::reachable_secrets;
 use super::error::{EgressError, Rule};
 use super::headers::Clean;
 use super::service::Service;
@@ -28,6 +31,9 @@ pub use scan::Scan;
 
 /// The shortest secret that is looked for, in bytes.
 pub const SHORTEST: usize = 8;
+
+/// What stands in place of a secret in a text.
+pub const REDACTED: &str = "[secret]";
 
 /// Texts to look for. Their memory is overwritten when the last scan is done.
 pub struct Needles {
@@ -59,6 +65,17 @@ impl Needles {
         self.forms.is_empty()
     }
 
+    /// The text with every secret taken out.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut redacted = Cow::Borrowed(text);
+        for form in self.forms.iter().filter_map(|form| std::str::from_utf8(form).ok()) {
+            if redacted.contains(form) {
+                redacted = Cow::Owned(redacted.replace(form, REDACTED));
+            }
+        }
+        redacted
+    }
+
     /// Whether the bytes hold a secret.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
         self.forms
@@ -87,7 +104,8 @@ pub struct Scanned<S> {
 
 impl<S: Service<Clean>> Service<Clean> for Scanned<S> {
     async fn call(&self, clean: Clean) -> Result<UpstreamResponse, EgressError> {
-        let needles = clean.permitted.reachable_secrets();
+        let permitted = &clean.permitted;
+        let needles = reachable_secrets(&**permitted.store, &permitted.request.holder);
         check_request(&needles, &clean)?;
         let response = self.inner.call(clean).await?;
         guard(needles, response)

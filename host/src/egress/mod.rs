@@ -29,6 +29,8 @@ pub mod timeout;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -135,6 +137,12 @@ impl Egress {
     /// Why it may not. The text holds the exact command that would change it.
     pub fn acquire(&self, holder: &Holder, slot: &str) -> Result<HandleFacts, AcquireError> {
         credential::acquire(&**self.credentials.load(), holder, slot, self.clock.now())
+    }
+
+    /// Takes every secret that the plugin could use out of a text: for its log lines and traps,
+    /// should it have come by one. Make it once for many texts; it holds secrets until dropped.
+    pub fn redactor(&self, holder: &Holder) -> leak::Needles {
+        credential::reachable_secrets(&**self.credentials.load(), holder)
     }
 }
 

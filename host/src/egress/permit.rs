@@ -12,7 +12,6 @@ use super::address::AddressClass;
 use super::allow_list::{self, Asking, Target};
 use super::credential::{Attach, AttachError, CredentialFacts, Credentials, Grant, LoadedStore, plan};
 use super::error::{CredentialFailure, Denial, EgressError, Rule};
-use super::leak::Needles;
 use super::origin::any_matches;
 use super::remedy;
 use super::service::Service;
@@ -43,24 +42,6 @@ pub struct GrantedCredential {
     pub facts: Arc<CredentialFacts>,
     /// How.
     pub attach: Arc<dyn Attach>,
-}
-
-impl Permitted {
-    /// The secrets of every credential that the plugin could use, as texts to look for. They count
-    /// whether or not their grant is valid now.
-    pub fn reachable_secrets(&self) -> Needles {
-        let grants = self.store.grants(&self.request.holder);
-        let mut names: Vec<&Arc<str>> = grants.iter().filter_map(|grant| grant.credential.as_ref()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let secrets: Vec<_> = names.into_iter().filter_map(|name| self.store.secrets(name)).collect();
-        Needles::of(
-            secrets
-                .iter()
-                .flat_map(|secrets| secrets.iter())
-                .map(|(_, secret)| secret.expose()),
-        )
-    }
 }
 
 /// The layer.

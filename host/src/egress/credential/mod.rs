@@ -12,6 +12,7 @@ mod header;
 mod query;
 mod rate;
 mod store;
+mod vault;
 
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub use llm_host_vault::{Secret, Secrets};
 pub use store::{
     CredentialFacts, CredentialStore, Credentials, Grant, Holder, LoadedStore, MemoryStore, Pin, Standing,
 };
+
+pub use vault::{Unreadable, VaultStore};
 
 use super::UpstreamResponse;
 use super::address::AddressClass;
@@ -218,4 +221,20 @@ impl Drop for UseInProgress {
     fn drop(&mut self) {
         self.sink.used(&self.record);
     }
+}
+
+/// The secrets of every credential that the holder could use, as texts to look for. They count
+/// whether or not their grant is valid now.
+pub(super) fn reachable_secrets(store: &dyn CredentialStore, holder: &Holder) -> Needles {
+    let grants = store.grants(holder);
+    let mut names: Vec<&Arc<str>> = grants.iter().filter_map(|grant| grant.credential.as_ref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let secrets: Vec<Secrets> = names.into_iter().filter_map(|name| store.secrets(name)).collect();
+    Needles::of(
+        secrets
+            .iter()
+            .flat_map(Secrets::iter)
+            .map(|(_, secret)| secret.expose()),
+    )
 }
