@@ -81,6 +81,15 @@ pub struct Synthesis {
 }
 
 impl Synthesis {
+    /// The sound, of this IANA media type.
+    pub fn new(media_type: impl Into<String>, body: Body) -> Self {
+        Self {
+            media_type: media_type.into(),
+            body,
+            dropped: Vec::new(),
+        }
+    }
+
     /// The sound as the provider's answer brings it. The media type is the answer's
     /// `content-type` without parameters, or `application/octet-stream`.
     pub fn from_response(response: Response) -> Self {
@@ -90,11 +99,7 @@ impl Synthesis {
             .map(|value| value.trim().to_ascii_lowercase())
             .filter(|value| !value.is_empty())
             .unwrap_or_else(|| "application/octet-stream".to_owned());
-        Self {
-            media_type,
-            body: response.into_body(),
-            dropped: Vec::new(),
-        }
+        Self::new(media_type, response.into_body())
     }
 }
 

@@ -1,9 +1,41 @@
 //! What an author of a provider adapter links.
 //!
 //! In: the WIT package `llm-host:provider` and one provider's HTTP API. Out: traits to implement,
-//! [`export!`] to make a component of them, and the building blocks between the two: [`http`],
-//! [`framer`], [`EventStream`], [`error`], [`json`], [`fold`]. Never: a provider's own wire
-//! format, and never a secret; see [`http::Request::credential`].
+//! [`export!`] to make a component of them, and the building blocks between the two. Never: a
+//! provider's own wire format, and never a secret; see [`http::Request::credential`].
+//!
+//! An adapter turns neutral requests into a provider's and its answers into neutral ones:
+//!
+//! 1. implement [`Provider`]: what the adapter is, where it wants to reach, which credentials and
+//!    settings it takes ([`Manifest`], [`CredentialSlot`], [`host::config`]);
+//! 2. implement what it can do: [`Chat`], [`Embeddings`], [`Images`], [`Speech`], [`Native`];
+//! 3. name those in [`export!`].
+//!
+//! | for | there is |
+//! |---|---|
+//! | sending a request | [`http::Request`]; the host attaches the credential of a slot |
+//! | a streamed answer | [`framer::sse`] or [`framer::ndjson`], a [`StreamDecoder`] over it, [`EventStream::decode`] |
+//! | a failed answer | [`Error::from_response`](types::Error::from_response), then the provider's own codes; [`error`] |
+//! | fields nobody knows yet | [`json`]: take out what is known, carry the rest in `extra` |
+//! | what cannot be carried | [`DroppedField`](types::DroppedField), in the answer's `dropped` |
+//! | a whole answer out of a stream | [`fold::fold`] |
+//! | tests without a network | [`testing`] |
+//!
+//! # Rules that the host holds an adapter to
+//!
+//! - A stream is `start`, deltas, one `finish` for each choice, usage, and `done` or `error` last.
+//!   [`EventStream`] cuts one that breaks this and says how.
+//! - A stream adds up to the whole answer. Test it: `fold(stream) == complete`.
+//! - The only way out is [`http`]; there are no files, no environment, no sockets.
+//! - Each call runs in an instance of its own unless the admin chose otherwise. Keep no state.
+//!
+//! # A complete adapter
+//!
+//! `examples/complete_adapter.rs`, which is compiled as a component and has these tests run:
+//!
+//! ```rust,ignore
+#![doc = include_str!("../examples/complete_adapter.rs")]
+//! ```
 
 // The export macros are themselves made by a macro of the bindings.
 #![allow(macro_expanded_macro_exports_accessed_by_absolute_paths)]

@@ -21,6 +21,8 @@ pub struct Body {
 
 enum State {
     Open(RawBody),
+    /// Bytes that are already there, and how many of them have been read.
+    Held(Vec<u8>, usize),
     Ended(Result<(), HttpError>),
 }
 
@@ -28,6 +30,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             State::Open(_) => f.write_str("Body(open)"),
+            State::Held(bytes, read) => write!(f, "Body({} bytes)", bytes.len() - read),
             State::Ended(end) => f.debug_tuple("Body").field(end).finish(),
         }
     }
@@ -37,6 +40,13 @@ impl Body {
     pub(crate) fn new(raw: RawBody) -> Self {
         Self {
             state: State::Open(raw),
+        }
+    }
+
+    /// A body of bytes that are already there, for an adapter that makes one.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            state: State::Held(bytes, 0),
         }
     }
 
@@ -57,17 +67,15 @@ impl Body {
     /// # Errors
     /// What broke it off.
     pub async fn end(&mut self) -> Result<(), HttpError> {
-        if let State::Open(_) = self.state {
-            // A future that is dropped before it is done must not leave a success behind.
-            let gone = State::Ended(Err(HttpError::Cancelled));
-            if let State::Open(raw) = std::mem::replace(&mut self.state, gone) {
-                self.state = State::Ended(raw.end().await);
-            }
-        }
-        match &self.state {
-            State::Ended(end) => end.clone(),
-            State::Open(_) => Ok(()),
-        }
+        // A future that is dropped before it is done must not leave a success behind.
+        let gone = State::Ended(Err(HttpError::Cancelled));
+        let end = match std::mem::replace(&mut self.state, gone) {
+            State::Open(raw) => raw.end().await,
+            State::Held(..) => Ok(()),
+            State::Ended(end) => end,
+        };
+        self.state = State::Ended(end.clone());
+        end
     }
 
     /// The rest, up to [`BODY_LIMIT`](super::BODY_LIMIT).
@@ -80,9 +88,17 @@ impl Body {
 
     /// Reads once into the spare room of the buffer, of which there is some. The length does not
     /// change when the body has closed.
-    pub(crate) async fn read(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+    pub(crate) async fn read(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
         match &mut self.state {
             State::Open(raw) => raw.read(buffer).await,
+            State::Held(bytes, read) => {
+                let rest = bytes.get(*read..).unwrap_or_default();
+                let room = buffer.capacity() - buffer.len();
+                let piece = rest.get(..room).unwrap_or(rest);
+                buffer.extend_from_slice(piece);
+                *read += piece.len();
+                buffer
+            }
             State::Ended(_) => buffer,
         }
     }

@@ -155,6 +155,18 @@ fn a_body_is_bounded_and_its_breaking_off_is_no_end() {
 }
 
 #[test]
+fn a_body_that_an_adapter_makes() {
+    let bytes: Vec<u8> = (0..100_000u32).map(|at| at as u8).collect();
+    let mut body = Body::from_bytes(bytes.clone());
+    let first = block_on(body.chunk()).unwrap();
+    assert_eq!(first.len(), 64 << 10);
+    let rest = block_on(body.bytes()).unwrap();
+    assert!([first, rest].concat() == bytes);
+    assert_eq!(block_on(body.chunk()), None);
+    assert_eq!(block_on(body.end()), Ok(()));
+}
+
+#[test]
 fn an_answers_head() {
     let reply = Reply::json(201, "{}").header("X-Odd", [0xff]).header("x-odd", "text");
     let _recording = Recording::new().reply(reply).install();
