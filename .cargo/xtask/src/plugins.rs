@@ -15,57 +15,73 @@ use llm_provider_build::toolchain::Toolchain;
 use crate::console::Console;
 use crate::workspace::Workspace;
 
-/// Builds what ships, and checks each component against the WIT.
+/// Builds what ships.
 pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<Vec<PathBuf>> {
-    let built = build_below(workspace, "plugins", &workspace.plugins(), toolchain, console)?;
-    for path in &built {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let report = check(&bytes).with_context(|| path.display().to_string())?;
-        if !report.is_plugin() {
-            let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-            bail!("{} is no plugin:\n  {}", path.display(), problems.join("\n  "));
-        }
-    }
-    Ok(built)
+    let kind = Kind {
+        below: "plugins",
+        into: workspace.plugins(),
+        accept: refuse_what_the_host_would,
+    };
+    kind.build(workspace, toolchain, console)
 }
 
-/// Builds the guests of the tests. They are not checked: some are wrong on purpose.
+/// Builds the guests of the tests.
 pub(crate) fn build_guests(workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<Vec<PathBuf>> {
-    build_below(workspace, "tests/guests", &workspace.guests(), toolchain, console)
+    let kind = Kind {
+        below: "tests/guests",
+        into: workspace.guests(),
+        // Some are wrong on purpose.
+        accept: |_| Ok(()),
+    };
+    kind.build(workspace, toolchain, console)
 }
 
-fn build_below(
-    workspace: &Workspace,
-    below: &str,
-    into: &Path,
-    toolchain: &Toolchain,
-    console: &Console,
-) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(into).with_context(|| into.display().to_string())?;
-    let target = workspace.target.join("wasm");
-    let mut built = Vec::new();
-    for (name, manifest) in workspace.packages_below(below)? {
-        let step = console.step(format!("building {below}/{name}"));
-        let source = Source::Manifest(manifest);
-        let outcome = component::build(toolchain, &source, Some(&target), &mut |progress| {
-            step.progress(progress);
-        });
-        let component = match outcome {
-            Ok(component) => component,
-            Err(BuildError::NoComponent { .. }) => {
-                step.done("a library of others");
-                continue;
-            }
-            Err(error) => return Err(error).with_context(|| format!("{below}/{name}")),
-        };
-        let path = into.join(format!("{name}.wasm"));
-        component::place(&component.path, &path)?;
-        let size = path.metadata().map_or(0, |data| data.len());
-        step.done(&format!("{} KB", size.div_ceil(1000)));
-        built.push(path);
+fn refuse_what_the_host_would(component: &Path) -> Result<()> {
+    let report = check(&std::fs::read(component)?)?;
+    if report.is_plugin() {
+        return Ok(());
     }
-    remove_others(into, &built)?;
-    Ok(built)
+    let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    bail!("the host would refuse it:\n  {}", problems.join("\n  "))
+}
+
+struct Kind {
+    below: &'static str,
+    into: PathBuf,
+    accept: fn(&Path) -> Result<()>,
+}
+
+impl Kind {
+    fn build(&self, workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<Vec<PathBuf>> {
+        let into = &self.into;
+        std::fs::create_dir_all(into).with_context(|| into.display().to_string())?;
+        let target = workspace.target.join("wasm");
+        let mut built = Vec::new();
+        for (name, manifest) in workspace.packages_below(self.below)? {
+            let label = format!("{}/{name}", self.below);
+            let step = console.step(format!("building {label}"));
+            let source = Source::Manifest(manifest);
+            let outcome = component::build(toolchain, &source, Some(&target), &mut |progress| {
+                step.progress(progress);
+            });
+            let component = match outcome {
+                Ok(component) => component.path,
+                Err(BuildError::NoComponent { .. }) => {
+                    step.done("a library of others");
+                    continue;
+                }
+                Err(error) => return Err(error).context(label),
+            };
+            (self.accept)(&component).context(label)?;
+            let path = into.join(format!("{name}.wasm"));
+            component::place(&component, &path)?;
+            let size = path.metadata().map_or(0, |data| data.len());
+            step.done(&format!("{} KB", size.div_ceil(1000)));
+            built.push(path);
+        }
+        remove_others(into, &built)?;
+        Ok(built)
+    }
 }
 
 /// Takes away components whose packages are gone: a test or a host would still load them.
