@@ -35,7 +35,7 @@ struct Cli {
 #[derive(Args)]
 struct Options {
     /// How to build for wasm32-wasip2: auto, installed, rustup or debian.
-    #[arg(long, global = true, default_value = "auto", env = "LLM_HOST_WASM_TOOLCHAIN")]
+    #[arg(long, global = true, default_value = "auto", env = "XTASK_WASM_TOOLCHAIN")]
     wasm_toolchain: Preference,
 }
 
@@ -78,7 +78,10 @@ fn start(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Setup => {
             toolchain()?;
-            clients::set_up(&workspace, &console);
+            let clients = clients::set_up(&workspace, &console);
+            for path in [clients.python, clients.node_modules].iter().flatten() {
+                console.note(&format!("the tests' clients are in {}", path.display()));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Plugins => {

@@ -37,13 +37,12 @@ impl Run {
         let built = plugins::build(workspace, toolchain, console)?;
         let host = host::build(workspace, profile, console)?;
         let state = self.state.unwrap_or_else(|| workspace.target.join("run"));
-        let config = initialise(&host, &state)?;
+        let config = initialise(&host, &state, console)?;
         for path in &built {
             let name = path.file_name().context("a component without a name")?;
             component::place(path, &state.join("plugins").join(name))?;
         }
         let url = ready::url(&config, &self.host_args);
-        console.note(&format!("state is in {}", state.display()));
         ready::announce_later(&url)?;
         let mut command = Command::new(&host);
         command.arg("run").arg("--config").arg(&config);
@@ -51,21 +50,28 @@ impl Run {
     }
 }
 
-/// Has the host write what is missing of its own files, and gives the config's path.
-fn initialise(host: &Path, state: &Path) -> Result<PathBuf> {
-    let status = Command::new(host)
+/// Has the host write what is missing of its own files, and gives the config's path. What it says
+/// is passed on only the first time: later there is nothing new in it.
+fn initialise(host: &Path, state: &Path, console: &Console) -> Result<PathBuf> {
+    let config = state.join("host.toml");
+    let first = !config.is_file();
+    let output = Command::new(host)
         .args(["init", "--dir"])
         .arg(state)
         .stdin(Stdio::null())
-        .status()
+        .output()
         .with_context(|| format!("cannot run {}", host.display()))?;
-    if !status.success() {
-        bail!("host init --dir {} failed ({status})", state.display());
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("host init --dir {} failed: {}", state.display(), said.trim());
     }
-    let config = state.join("host.toml");
     if !config.is_file() {
         bail!("host init wrote no {}", config.display());
     }
+    if first {
+        console.note(String::from_utf8_lossy(&output.stdout).trim());
+    }
+    console.note(&format!("config, vault and plugins are in {}", state.display()));
     Ok(config)
 }
 
