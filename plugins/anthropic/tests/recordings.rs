@@ -3,7 +3,8 @@
 //! In: the recordings under `LLM_HOST_RECORDINGS` (default: `../shared/recordings` beside the
 //! workspace). Each is run through the adapter whole: its request is checked against the recorded
 //! one, and what it makes of the recorded answer against an expectation that `plain` derives from the
-//! recording with plain JSON. Never: an expectation that the adapter's own code had a part in.
+//! recording with plain JSON. Answers of the same API by way of another provider (Bedrock, Vertex) are
+//! checked too. Never: an expectation that the adapter's own code had a part in.
 //!
 //! Without recordings the tests say so and pass.
 
@@ -33,9 +34,10 @@ const CUT_IN_TWO: usize = 6_000;
 /// Length of the pieces of longer streams. Every byte is a cut in one of as many runs.
 const PIECE: usize = 997;
 
-/// One recorded exchange with `POST /v1/messages`.
+/// One recorded exchange whose answer is of the Messages API.
 struct Exchange {
     name: String,
+    /// The body that was sent to `POST /v1/messages`; `None` for other endpoints.
     request: Option<Value>,
     status: u16,
     headers: Vec<(String, String)>,
@@ -48,19 +50,25 @@ impl Exchange {
     fn read(path: &Path) -> Option<Self> {
         let file: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         let url = file["request"]["url"].as_str().unwrap_or_default();
-        let is_messages = url.split('?').next().unwrap_or_default().ends_with("/v1/messages");
-        if !is_messages || file["operation"] != "messages" {
+        let is_native = file["provider"] == "anthropic"
+            && file["operation"] == "messages"
+            && url.split('?').next().unwrap_or_default().ends_with("/v1/messages");
+        let answer = &file["response"];
+        let is_message = answer["body"]["type"] == "message"
+            || answer["body_text"]
+                .as_str()
+                .is_some_and(|text| text.contains("\"message_start\""));
+        // A fixture of an answer alone has no address.
+        if !is_native && !is_message {
             return None;
         }
-        let answer = &file["response"];
-        let text = answer["body_text"].as_str();
-        let body = match (&answer["body"], text) {
-            (Value::Null, text) => text?.to_owned(),
-            (body, _) => body.to_string(),
+        let body = match &answer["body"] {
+            Value::Null => answer["body_text"].as_str()?.to_owned(),
+            body => body.to_string(),
         };
         Some(Self {
             name: path.file_stem()?.to_string_lossy().into_owned(),
-            request: Some(file["request"]["body"].clone()).filter(Value::is_object),
+            request: Some(file["request"]["body"].clone()).filter(|body| is_native && body.is_object()),
             status: u16::try_from(answer["status"].as_u64()?).ok()?,
             headers: headers(&answer["headers"]),
             is_stream: answer["body"].is_null() && body.contains("data:"),
@@ -112,19 +120,23 @@ fn exchanges() -> Option<Vec<Exchange>> {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/recordings"),
         PathBuf::from,
     );
-    let Ok(files) = std::fs::read_dir(root.join("anthropic")) else {
+    let mut paths = Vec::new();
+    for folder in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+        let files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+        paths.extend(files.map(|file| file.path()));
+    }
+    if paths.is_empty() {
         println!(
             "no recordings under {} (set LLM_HOST_RECORDINGS): nothing was replayed",
             root.display()
         );
         return None;
-    };
-    let mut paths: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+    }
     paths.sort();
     let exchanges: Vec<Exchange> = paths.iter().filter_map(|path| Exchange::read(path)).collect();
     assert!(
         !exchanges.is_empty(),
-        "{} holds no exchange with /v1/messages",
+        "{} holds no answer of the Messages API",
         root.display()
     );
     println!("{} exchanges under {}", exchanges.len(), root.display());
