@@ -26,7 +26,7 @@ use crate::model::{Model, Sampling};
 use crate::report::Report;
 use crate::response::Context;
 use crate::settings::Settings;
-use crate::wire::{self, Object};
+use crate::wire::Object;
 
 /// The largest `max_tokens` that is set without being asked for: an answer that takes longer than
 /// connections stay open is worth less than one that ends with `length`.
@@ -47,21 +47,21 @@ pub struct Encoded {
 ///
 /// Errors: `unsupported` for what would make the answer another one if it were left out (several
 /// answers, sound).
-pub fn encode(request: &ChatRequest, settings: &Settings, stream: bool) -> Result<Encoded, Error> {
-    one_answer(request)?;
+pub fn encode(mut request: ChatRequest, settings: &Settings, stream: bool) -> Result<Encoded, Error> {
+    one_answer(&request)?;
     let mut report = Report::default();
     let model = Model::named(&request.model);
     let mut extra = Extra::sort(&request.extra, settings, &mut report);
     let in_place = settings.system_in_place.unwrap_or(model.system_in_place);
-    let conversation = messages::encode(&request.messages, in_place, &mut report)?;
-    let mut offer = tools::encode(request, &model, &mut report);
-    let answer_tool = format::apply(request, &model, &mut offer, &mut extra.output_config, &mut report);
+    let conversation = messages::encode(std::mem::take(&mut request.messages), in_place, &mut report)?;
+    let mut offer = tools::encode(&request, &model, &mut report);
+    let answer_tool = format::apply(&request, &model, &mut offer, &mut extra.output_config, &mut report);
     let plan = Plan::make(
         &thinking::Wish {
-            request,
+            request: &request,
             model: &model,
             own: extra.thinking.take(),
-            own_effort: extra.output_config.get("effort").is_some_and(|own| !wire::is_null(own)),
+            own_effort: extra.output_config.has("effort"),
             forces_tool: offer.forces_tool(),
             open_turn: conversation.continues_without_thinking(),
             default_max_tokens: settings
@@ -74,10 +74,8 @@ pub fn encode(request: &ChatRequest, settings: &Settings, stream: bool) -> Resul
     let mut body = Object::new()
         .with("model", &request.model)
         .with("max_tokens", plan.max_tokens);
-    if !conversation.system.is_empty() {
-        body.put("system", &conversation.system);
-    }
-    body.put("messages", &conversation.turns);
+    let needs_files = conversation.needs_files;
+    conversation.write(&mut body);
     offer.write(&mut body);
     if let Some(thinking) = &plan.thinking {
         body.put("thinking", thinking);
@@ -88,17 +86,17 @@ pub fn encode(request: &ChatRequest, settings: &Settings, stream: bool) -> Resul
     if !extra.output_config.is_empty() {
         body.put("output_config", &extra.output_config);
     }
-    sampling(request, &model, &plan, &mut body, &mut report);
+    sampling(&request, &model, &plan, &mut body, &mut report);
     extra.write(request.user.as_deref(), &mut body, &mut report);
     if stream {
         body.put("stream", true);
     }
-    let betas = extra::betas(extra.betas, &body, conversation.needs_files);
+    let betas = extra::betas(extra.betas, &body, needs_files);
     Ok(Encoded {
         body,
         betas,
         context: Context {
-            model: request.model.clone(),
+            model: request.model,
             dropped: report.into_dropped(),
             answer_tool,
         },

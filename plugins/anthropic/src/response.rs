@@ -3,15 +3,12 @@
 //! In: the JSON body of a good answer. Out: the neutral answer; a block without a neutral form is
 //! carried as it is. Never: a failure over something unknown inside an answer.
 
-use llm_provider_sdk::types::{
-    Annotated, ChatResponse, Choice, DroppedField, Error, Extras, FinishReason, Message, Part, PartContent,
-    ProviderState, Reasoning, Role, ToolCall,
-};
+use llm_provider_sdk::fold::fold;
+use llm_provider_sdk::types::{ChatResponse, DroppedField, Error, Extras, FinishReason, ProviderState};
 use serde_json::value::RawValue;
 
-use crate::error;
-use crate::usage;
 use crate::wire::Object;
+use crate::{error, stream};
 
 /// The format that this adapter's provider states carry.
 pub const STATE_FORMAT: &str = "anthropic";
@@ -27,7 +24,7 @@ pub struct Context {
     pub answer_tool: Option<String>,
 }
 
-/// Reads a whole answer.
+/// Reads a whole answer: it is what a stream of its blocks adds up to.
 ///
 /// Members of the message without a place of their own (`container`, `context_management`) become
 /// extra fields of the choice: in a stream most of them come with its end.
@@ -35,83 +32,22 @@ pub struct Context {
 /// Errors: `upstream` when the body is not an object of the Messages API, and the provider's own
 /// error when the body holds one in spite of its status.
 pub fn decode(body: &[u8], context: Context) -> Result<ChatResponse, Error> {
+    fold(stream::events(body, context)?)
+}
+
+/// The message in the body of a good answer. Errors as in [`decode`].
+pub(crate) fn message(body: &[u8]) -> Result<Object, Error> {
     let text = std::str::from_utf8(body).unwrap_or_default();
-    let Some(mut answer) = Object::parse(text) else {
+    let Some(message) = Object::parse(text) else {
         return Err(error::not_the_api("an answer that is not a JSON object"));
     };
-    if answer.read::<String>("type").as_deref() == Some("error") {
+    if message.read::<String>("type").as_deref() == Some("error") {
         return Err(error::from_event(text));
     }
-    let Some(blocks) = answer.take_as::<Vec<Box<RawValue>>>("content") else {
+    if !message.has("content") {
         return Err(error::not_the_api("an answer without `content`"));
-    };
-    let parts: Vec<Part> = blocks
-        .iter()
-        .map(|block| part(block, context.answer_tool.as_deref()))
-        .collect();
-    let usage = answer.take_as::<Object>("usage").map(usage::decode);
-    let has_calls = parts.iter().any(is_call);
-    let finish = Finish::take(&mut answer);
-    let id = answer.take_as("id").unwrap_or_default();
-    let model = answer.take_as("model").unwrap_or(context.model);
-    leave_out_constants(&mut answer);
-    let mut extra = finish.extra.clone();
-    extra.extend(answer.into_extras());
-    Ok(ChatResponse {
-        id,
-        model,
-        created: None,
-        choices: vec![Choice {
-            index: 0,
-            finish: finish.reason(context.answer_tool.is_some(), has_calls),
-            finish_detail: finish.detail(),
-            message: Message::new(Role::Assistant, parts),
-            logprobs: None,
-            extra,
-        }],
-        usage,
-        dropped: context.dropped,
-        extra: Vec::new(),
-    })
-}
-
-/// Members of a message that are the same in every answer.
-pub(crate) fn leave_out_constants(answer: &mut Object) {
-    answer.take("type");
-    answer.take("role");
-}
-
-/// Whether the part asks the caller to run a tool.
-fn is_call(part: &Part) -> bool {
-    matches!(part.content, PartContent::ToolCall(_))
-}
-
-/// Reads one content block.
-pub(crate) fn part(block: &RawValue, answer_tool: Option<&str>) -> Part {
-    let Some(mut fields) = Object::parse(block.get()) else {
-        return other("unknown", block.get());
-    };
-    let kind: String = fields.read("type").unwrap_or_default();
-    match kind.as_str() {
-        "text" => text(&mut fields).map(|text| plain(PartContent::Text(text), fields)),
-        "thinking" => thinking(fields),
-        "redacted_thinking" => redacted(fields),
-        "tool_use" => tool_use(fields, answer_tool),
-        _ => None,
     }
-    .unwrap_or_else(|| other(&kind, block.get()))
-}
-
-fn text(fields: &mut Object) -> Option<String> {
-    fields.take_as("text")
-}
-
-/// A part whose further members are its extra fields.
-fn plain(content: PartContent, fields: Object) -> Part {
-    Part {
-        extra: block_extras(fields),
-        ..Part::new(content)
-    }
+    Ok(message)
 }
 
 /// What is left of a block: without its `type` and without empty citations.
@@ -127,56 +63,12 @@ fn is_empty_array(value: &RawValue) -> bool {
     serde_json::from_str::<Vec<Box<RawValue>>>(value.get()).is_ok_and(|items| items.is_empty())
 }
 
-fn thinking(mut fields: Object) -> Option<Part> {
-    let text = fields.take_as("thinking")?;
-    let signature: Option<String> = fields.take_as("signature");
-    Some(Part {
-        content: PartContent::Reasoning(Reasoning { text, redacted: false }),
-        state: signature.filter(|signature| !signature.is_empty()).map(state),
-        cache: None,
-        extra: block_extras(fields),
-    })
-}
-
-fn redacted(mut fields: Object) -> Option<Part> {
-    let data = fields.take_as("data")?;
-    Some(Part {
-        content: PartContent::Reasoning(Reasoning {
-            text: String::new(),
-            redacted: true,
-        }),
-        state: Some(state(data)),
-        cache: None,
-        extra: block_extras(fields),
-    })
-}
-
 /// A signature or an encrypted block of thinking, byte for byte.
 pub(crate) fn state(data: String) -> ProviderState {
     ProviderState {
         format: STATE_FORMAT.to_owned(),
         data: data.into_bytes(),
     }
-}
-
-fn tool_use(mut fields: Object, answer_tool: Option<&str>) -> Option<Part> {
-    let id: String = fields.take_as("id")?;
-    let name: String = fields.take_as("name")?;
-    let arguments = fields
-        .take("input")
-        .map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
-    if answer_tool == Some(name.as_str()) {
-        return Some(plain(PartContent::Text(arguments), Object::new()));
-    }
-    Some(plain(PartContent::ToolCall(ToolCall { id, name, arguments }), fields))
-}
-
-/// A block that is carried as it is.
-pub(crate) fn other(kind: &str, json: &str) -> Part {
-    Part::new(PartContent::Other(Annotated {
-        kind: kind.to_owned(),
-        value: json.to_owned(),
-    }))
 }
 
 /// Why the answer ended, with what the provider says about it.

@@ -17,9 +17,19 @@ use serde_json::value::RawValue;
 
 use self::block::Block;
 use crate::error;
-use crate::response::{Context, Finish, leave_out_constants};
+use crate::response::{self, Context, Finish};
 use crate::usage::UsageSoFar;
-use crate::wire::{self, Object};
+use crate::wire::Object;
+
+/// The events of a whole answer, as if it had been streamed. Errors as in [`response::decode`].
+pub fn events(body: &[u8], context: Context) -> Result<Vec<ChatEvent>, Error> {
+    let message = response::message(body)?;
+    let mut decoder = Decoder::new(context);
+    let mut out = Vec::new();
+    decoder.message_start(message, &mut out);
+    decoder.message_stop(&mut out);
+    Ok(out)
+}
 
 /// The decoder of one stream.
 #[derive(Debug)]
@@ -76,7 +86,7 @@ impl Decoder {
             .unwrap_or_default();
         match kind.as_str() {
             "ping" => {}
-            "message_start" => self.message_start(&mut data, out),
+            "message_start" => self.message_start(data.take_as("message").unwrap_or_default(), out),
             "content_block_start" => self.block_start(&mut data, out),
             "content_block_delta" => self.block_delta(&mut data, &event.data, out),
             "content_block_stop" => self.block_stop(index(&data), out),
@@ -95,7 +105,9 @@ impl Decoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        leave_out_constants(&mut message);
+        // The same in every answer.
+        message.take("type");
+        message.take("role");
         let id = message.take_as("id").unwrap_or_default();
         let model = message.take_as("model").unwrap_or_else(|| self.context.model.clone());
         out.push(ChatEvent::Start(ResponseStart {
@@ -110,13 +122,12 @@ impl Decoder {
 
     /// Keeps members of the message for its end, where the last value of each counts.
     fn keep(&mut self, members: &Object) {
-        for (name, value) in members.iter().filter(|(_, value)| !wire::is_null(value)) {
+        for (name, value) in members.members() {
             self.late.set(name, value);
         }
     }
 
-    fn message_start(&mut self, data: &mut Object, out: &mut Vec<ChatEvent>) {
-        let mut message: Object = data.take_as("message").unwrap_or_default();
+    fn message_start(&mut self, mut message: Object, out: &mut Vec<ChatEvent>) {
         let usage: Option<Object> = message.take_as("usage");
         let content: Vec<Box<RawValue>> = message.take_as("content").unwrap_or_default();
         self.note_finish(Finish::take(&mut message));

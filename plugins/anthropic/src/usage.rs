@@ -7,7 +7,7 @@ use llm_provider_sdk::types::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::wire::{self, Object};
+use crate::wire::Object;
 
 /// Usage as it has been reported so far. The counts of `message_delta` are cumulative and replace
 /// those of `message_start` one by one: `input_tokens` grows when the provider's own tools feed
@@ -18,7 +18,7 @@ pub struct UsageSoFar(Object);
 impl UsageSoFar {
     /// Takes in a `usage` object. A counter that is absent or `null` keeps its value.
     pub fn merge(&mut self, usage: &Object) {
-        for (name, value) in usage.iter().filter(|(_, value)| !wire::is_null(value)) {
+        for (name, value) in usage.members() {
             self.0.set(name, value);
         }
     }

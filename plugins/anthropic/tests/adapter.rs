@@ -76,6 +76,14 @@ fn a_stream_begins_with_what_was_dropped() {
 }
 
 #[test]
+fn a_whole_answer_to_a_stream_is_streamed() {
+    let _host = Recording::new().reply(Reply::json(200, answer().to_string())).install();
+    let whole = block_on(async { Anthropic::stream(ask()).await.unwrap().fold().await }).unwrap();
+    let _host = Recording::new().reply(Reply::json(200, answer().to_string())).install();
+    assert_eq!(block_on(Anthropic::complete(ask())).unwrap(), whole);
+}
+
+#[test]
 fn a_failure_before_the_first_piece_is_the_calls_error() {
     let overloaded =
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_9"}"#;

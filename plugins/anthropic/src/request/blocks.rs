@@ -42,38 +42,39 @@ const KNOWN_BLOCKS: &[&str] = &[
 /// The block for a part. `None` when it cannot be carried; the report then says why.
 ///
 /// Errors: `unsupported` for media that Anthropic cannot read.
-pub(super) fn encode(part: &Part, speaker: Speaker, at: &str, report: &mut Report) -> Result<Option<Object>, Error> {
-    let block = match &part.content {
-        PartContent::Text(text) | PartContent::Refusal(text) => text_block(text, part, at, report),
+pub(super) fn encode(part: Part, speaker: Speaker, at: &str, report: &mut Report) -> Result<Option<Object>, Error> {
+    let takes_cache = !matches!(part.content, PartContent::Reasoning(_));
+    let extra = &part.extra;
+    let block = match part.content {
+        PartContent::Text(text) | PartContent::Refusal(text) => text_block(&text, extra, at, report),
         PartContent::Reasoning(_) | PartContent::ToolCall(_) if speaker != Speaker::Assistant => {
             report.add(at, "only the assistant's turns can hold it");
             None
         }
-        PartContent::Reasoning(reasoning) => thinking(reasoning, part.state.as_ref(), at, report),
-        PartContent::ToolCall(call) => Some(tool_use(call, part, at, report)),
+        PartContent::Reasoning(reasoning) => thinking(&reasoning, part.state.as_ref(), at, report),
+        PartContent::ToolCall(call) => Some(tool_use(&call, extra, at, report)),
         _ if speaker == Speaker::System => {
             report.add(at, "Anthropic takes only text as a system prompt");
             None
         }
-        PartContent::Other(other) => as_it_was(other, at, report),
+        PartContent::Other(other) => as_it_was(&other, at, report),
         _ if speaker == Speaker::Assistant => {
             report.add(at, "Anthropic does not take it in the assistant's turns");
             None
         }
-        PartContent::Media(media) => Some(media::encode(media, &part.extra, at, report)?),
-        PartContent::ToolResult(result) => Some(tool_result(result, part, at, report)?),
+        PartContent::Media(media) => Some(media::encode(media, extra, at, report)?),
+        PartContent::ToolResult(result) => Some(tool_result(result, extra, at, report)?),
     };
-    Ok(with_cache(block, part, at, report))
-}
-
-fn with_cache(block: Option<Object>, part: &Part, at: &str, report: &mut Report) -> Option<Object> {
-    let Some(hint) = &part.cache else { return block };
-    let takes_cache = block.is_some() && !matches!(part.content, PartContent::Reasoning(_));
-    if !takes_cache {
-        report.add(format!("{at}.cache_control"), "the part it stands on takes none");
-        return block;
-    }
-    block.map(|block| block.with("cache_control", cache_control(hint, at, report)))
+    Ok(match (block, part.cache) {
+        (Some(block), Some(hint)) if takes_cache => {
+            Some(block.with_object("cache_control", cache_control(&hint, at, report)))
+        }
+        (block, Some(_)) => {
+            report.add(format!("{at}.cache_control"), "the part it stands on takes none");
+            block
+        }
+        (block, None) => block,
+    })
 }
 
 /// A cache hint in Anthropic's form. There are two lifetimes; another one is rounded up to the next.
@@ -92,7 +93,7 @@ pub(super) fn cache_control(hint: &CacheHint, at: &str, report: &mut Report) -> 
     control.with("ttl", ttl)
 }
 
-fn text_block(text: &str, part: &Part, at: &str, report: &mut Report) -> Option<Object> {
+fn text_block(text: &str, extra: &Extras, at: &str, report: &mut Report) -> Option<Object> {
     if text.is_empty() {
         return None;
     }
@@ -101,7 +102,7 @@ fn text_block(text: &str, part: &Part, at: &str, report: &mut Report) -> Option<
         return None;
     }
     let mut block = Object::of_type("text").with("text", text);
-    take_known(&part.extra, &["citations"], at, &mut block, report);
+    take_known(extra, &["citations"], at, &mut block, report);
     Some(block)
 }
 
@@ -131,45 +132,45 @@ fn thinking(reasoning: &Reasoning, state: Option<&ProviderState>, at: &str, repo
     })
 }
 
-fn tool_use(call: &ToolCall, part: &Part, at: &str, report: &mut Report) -> Object {
+fn tool_use(call: &ToolCall, extra: &Extras, at: &str, report: &mut Report) -> Object {
     let mut block = Object::of_type("tool_use")
         .with("id", call_id(&call.id))
         .with("name", &call.name);
     match wire::raw(&call.arguments) {
         Some(input) if Object::parse(input.get()).is_some() => block.put("input", input),
-        _ if call.arguments.trim().is_empty() => block.put("input", Object::new()),
+        _ if call.arguments.trim().is_empty() => block.put_object("input", Object::new()),
         // What Anthropic's page on fine-grained tool streaming tells to do with broken arguments.
         _ => {
             report.add(
                 format!("{at}.arguments"),
                 "they are not a JSON object; they were sent as the text `INVALID_JSON`",
             );
-            block.put("input", Object::new().with("INVALID_JSON", &call.arguments));
+            block.put_object("input", Object::new().with("INVALID_JSON", &call.arguments));
         }
     }
-    take_known(&part.extra, &["caller", "toolset_name"], at, &mut block, report);
+    take_known(extra, &["caller", "toolset_name"], at, &mut block, report);
     block
 }
 
-fn tool_result(result: &ToolResult, part: &Part, at: &str, report: &mut Report) -> Result<Object, Error> {
+fn tool_result(result: ToolResult, extra: &Extras, at: &str, report: &mut Report) -> Result<Object, Error> {
     let mut block = Object::of_type("tool_result").with("tool_use_id", call_id(&result.call_id));
     let mut content = Vec::new();
-    for (index, piece) in result.content.iter().enumerate() {
+    for (index, piece) in result.content.into_iter().enumerate() {
         let at = format!("{at}.content[{index}]");
         content.extend(match piece {
             ResultContent::Text(text) if text.is_empty() => None,
             ResultContent::Text(text) => Some(Object::of_type("text").with("text", text)),
             ResultContent::Media(media) => Some(media::encode(media, &Vec::new(), &at, report)?),
-            ResultContent::Other(other) => as_it_was(other, &at, report),
+            ResultContent::Other(other) => as_it_was(&other, &at, report),
         });
     }
     if !content.is_empty() {
-        block.put("content", content);
+        block.put_list("content", content);
     }
     if result.is_error {
         block.put("is_error", true);
     }
-    take_known(&part.extra, &["toolset_name"], at, &mut block, report);
+    take_known(extra, &["toolset_name"], at, &mut block, report);
     Ok(block)
 }
 

@@ -127,7 +127,7 @@ impl Extra {
     /// Writes the fields into the body, with the end user's name in `metadata.user_id`.
     pub(super) fn write(&mut self, user: Option<&str>, body: &mut Object, report: &mut Report) {
         let mut out = Object::new();
-        for (name, value) in self.metadata.take().unwrap_or_default().iter() {
+        for (name, value) in self.metadata.take().unwrap_or_default().members() {
             if name == "user_id" {
                 out.put(name, value);
             } else {
@@ -144,7 +144,7 @@ impl Extra {
             }
         }
         if !out.is_empty() {
-            body.put("metadata", out);
+            body.put_object("metadata", out);
         }
         for (name, value) in &self.fields {
             body.set(name, value);
@@ -183,7 +183,7 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, needs_files: bool) -> Vec
     }
     if let Some(servers) = body.read::<Vec<Object>>("mcp_servers") {
         // The older version has the servers' tools in `mcp_servers`, the newer one in `tools`.
-        let older = servers.iter().any(|server| server.get("tool_configuration").is_some());
+        let older = servers.iter().any(|server| server.has("tool_configuration"));
         need("mcp-client-", if older { "2025-04-04" } else { "2025-11-20" });
     }
     if let Some(management) = body.read::<Object>("context_management") {
@@ -199,12 +199,12 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, needs_files: bool) -> Vec
     }
     if body
         .read::<Object>("container")
-        .is_some_and(|container| container.get("skills").is_some())
+        .is_some_and(|container| container.has("skills"))
     {
         need("code-execution-", "2025-08-25");
         need("skills-", "2025-10-02");
     }
-    if body.get("output_format").is_some() {
+    if body.has("output_format") {
         need("structured-outputs-", "2025-11-13");
     }
     if body.read::<String>("speed").as_deref() == Some("fast") {

@@ -24,7 +24,7 @@ pub(super) fn apply(
     report: &mut Report,
 ) -> Option<String> {
     let format = request.response_format.as_ref()?;
-    if config.get("format").is_some_and(|own| !wire::is_null(own)) {
+    if config.has("format") {
         report.add("response_format", "`output_config.format` was given too, and counts");
         return None;
     }

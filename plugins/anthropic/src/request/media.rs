@@ -3,8 +3,6 @@
 //! In: neutral media. Out: an `image` or a `document` block. Never: a fetch; Anthropic fetches URLs
 //! itself.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use llm_provider_sdk::types::{Error, Extras, Media, MediaSource};
 
 use super::blocks::take_known;
@@ -27,17 +25,17 @@ const DOCUMENT_FIELDS: &[&str] = &["title", "context", "citations"];
 ///
 /// Errors: `unsupported` for sound and for documents that are neither PDF nor text: an answer made
 /// without them would be an answer to another question.
-pub(super) fn encode(media: &Media, extra: &Extras, at: &str, report: &mut Report) -> Result<Object, Error> {
-    let media_type = media_type(media);
-    let kind = kind(media, &media_type, at)?;
-    let source = match &media.source {
+pub(super) fn encode(media: Media, extra: &Extras, at: &str, report: &mut Report) -> Result<Object, Error> {
+    let media_type = media_type(&media);
+    let kind = kind(&media, &media_type, at)?;
+    let source = match media.source {
         MediaSource::Url(url) => Object::of_type("url").with("url", url),
         MediaSource::File(id) => Object::of_type("file").with("file_id", id),
         MediaSource::Inline(bytes) => inline(bytes, kind, &media_type, at)?,
     };
     let mut block = match kind {
-        Kind::Image => Object::of_type("image").with("source", source),
-        Kind::Document => Object::of_type("document").with("source", source),
+        Kind::Image => Object::of_type("image").with_object("source", source),
+        Kind::Document => Object::of_type("document").with_object("source", source),
     };
     match kind {
         Kind::Image => take_known(extra, IMAGE_FIELDS, at, &mut block, report),
@@ -46,7 +44,7 @@ pub(super) fn encode(media: &Media, extra: &Extras, at: &str, report: &mut Repor
     if let Some(name) = &media.name {
         if kind == Kind::Image {
             report.add(format!("{at}.name"), "Anthropic knows no names of images");
-        } else if block.get("title").is_none() {
+        } else if !block.has("title") {
             block.put("title", name);
         }
     }
@@ -110,18 +108,18 @@ fn guess(media: &Media) -> Kind {
     }
 }
 
-fn inline(bytes: &[u8], kind: Kind, media_type: &str, at: &str) -> Result<Object, Error> {
+fn inline(bytes: Vec<u8>, kind: Kind, media_type: &str, at: &str) -> Result<Object, Error> {
     if kind == Kind::Image || media_type == "application/pdf" {
         return Ok(Object::of_type("base64")
             .with("media_type", media_type)
-            .with("data", STANDARD.encode(bytes)));
+            .with_base64("data", bytes));
     }
     let is_text = media_type.is_empty()
         || media_type.starts_with("text/")
         || media_type.ends_with("json")
         || media_type.ends_with("xml")
         || media_type.ends_with("yaml");
-    match std::str::from_utf8(bytes) {
+    match String::from_utf8(bytes) {
         Ok(text) if is_text => Ok(Object::of_type("text")
             .with("media_type", "text/plain")
             .with("data", text)),

@@ -10,15 +10,14 @@
 //!
 //! Source: https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages.
 
-use llm_provider_sdk::types::{Error, Message, Role};
-use serde::Serialize;
+use llm_provider_sdk::types::{Error, MediaSource, Message, Part, PartContent, ResultContent, Role};
 
 use super::blocks::{self, Speaker};
 use crate::report::Report;
 use crate::wire::Object;
 
 /// One turn.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Turn {
     role: &'static str,
     content: Vec<Object>,
@@ -59,6 +58,15 @@ impl Conversation {
         let first = Turn::kind_of(before.content.first());
         has_results && !matches!(first.as_deref(), Some("thinking" | "redacted_thinking"))
     }
+
+    pub(super) fn write(self, body: &mut Object) {
+        if !self.system.is_empty() {
+            body.put_list("system", self.system);
+        }
+        let turns = self.turns.into_iter();
+        let turns = turns.map(|turn| Object::new().with("role", turn.role).with_list("content", turn.content));
+        body.put_list("messages", turns.collect());
+    }
 }
 
 /// A system message that waits for its place.
@@ -76,14 +84,14 @@ struct Writer<'a> {
     report: &'a mut Report,
 }
 
-pub(super) fn encode(messages: &[Message], in_place: bool, report: &mut Report) -> Result<Conversation, Error> {
+pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report) -> Result<Conversation, Error> {
     let mut writer = Writer {
         out: Conversation::default(),
         in_place,
         waiting: Vec::new(),
         report,
     };
-    for (at, message) in messages.iter().enumerate() {
+    for (at, message) in messages.into_iter().enumerate() {
         writer.message(at, message)?;
     }
     writer.place_waiting();
@@ -94,22 +102,22 @@ pub(super) fn encode(messages: &[Message], in_place: bool, report: &mut Report) 
 }
 
 impl Writer<'_> {
-    fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
+    fn message(&mut self, at: usize, message: Message) -> Result<(), Error> {
         let speaker = match message.role {
             Role::System | Role::Developer => Speaker::System,
             Role::User | Role::Tool => Speaker::User,
             Role::Assistant => Speaker::Assistant,
         };
-        self.whole_message(at, message);
+        self.whole_message(at, &message);
         let mut blocks = Vec::with_capacity(message.parts.len());
-        for (index, part) in message.parts.iter().enumerate() {
+        for (index, part) in message.parts.into_iter().enumerate() {
+            self.out.needs_files |= refers_to_file(&part);
             let path = format!("messages[{at}].content[{index}]");
             blocks.extend(blocks::encode(part, speaker, &path, self.report)?);
         }
         if blocks.is_empty() {
             return Ok(());
         }
-        self.out.needs_files |= blocks.iter().any(refers_to_file);
         match speaker {
             Speaker::System if self.out.turns.is_empty() => self.out.system.append(&mut blocks),
             Speaker::System => self.waiting.push(Waiting {
@@ -193,14 +201,15 @@ fn results_first(turn: &mut Turn) {
         .sort_by_key(|block| block.read::<String>("type").as_deref() != Some("tool_result"));
 }
 
-fn refers_to_file(block: &Object) -> bool {
-    let kind: Option<String> = block.read("type");
-    let source: Option<Object> = block.read("source");
-    let from_file = source.is_some_and(|source| source.read::<String>("type").as_deref() == Some("file"));
-    let inner: Vec<Object> = match kind.as_deref() {
-        Some("container_upload") => return true,
-        Some("tool_result") => block.read("content").unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    from_file || inner.iter().any(refers_to_file)
+fn refers_to_file(part: &Part) -> bool {
+    let is_file = |source: &MediaSource| matches!(source, MediaSource::File(_));
+    match &part.content {
+        PartContent::Media(media) => is_file(&media.source),
+        PartContent::ToolResult(result) => result
+            .content
+            .iter()
+            .any(|piece| matches!(piece, ResultContent::Media(media) if is_file(&media.source))),
+        PartContent::Other(other) => other.kind == "container_upload",
+        _ => false,
+    }
 }

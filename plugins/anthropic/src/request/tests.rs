@@ -20,7 +20,7 @@ struct Sent {
 }
 
 fn sent_with(request: &ChatRequest, settings: &Settings) -> Sent {
-    let encoded = encode(request, settings, false).unwrap();
+    let encoded = encode(request.clone(), settings, false).unwrap();
     Sent {
         body: serde_json::from_str(&encoded.body.to_json()).unwrap(),
         dropped: encoded.context.dropped.into_iter().map(|entry| entry.field).collect(),
@@ -156,7 +156,10 @@ fn arguments_keep_their_text() {
             vec![call("a", "f", "{\"n\": 12345678901234567890123, \"x\": 1.10}")],
         )],
     );
-    let body = encode(&request, &Settings::default(), false).unwrap().body.to_json();
+    let body = encode(request.clone(), &Settings::default(), false)
+        .unwrap()
+        .body
+        .to_json();
     assert!(body.contains("{\"n\": 12345678901234567890123, \"x\": 1.10}"), "{body}");
 }
 
@@ -415,19 +418,19 @@ fn what_cannot_be_read_is_an_error() {
     );
     for part in [sounds, word] {
         let request = ChatRequest::new("claude-sonnet-4-5", vec![Message::new(Role::User, vec![part])]);
-        let error = encode(&request, &Settings::default(), false).unwrap_err();
+        let error = encode(request.clone(), &Settings::default(), false).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
         assert_eq!(error.param.as_deref(), Some("messages[0].content[0]"));
     }
     let mut request = ask("claude-sonnet-4-5");
     request.sampling.n = Some(2);
-    let error = encode(&request, &Settings::default(), false).unwrap_err();
+    let error = encode(request.clone(), &Settings::default(), false).unwrap_err();
     assert_eq!(
         (error.kind, error.param.as_deref()),
         (ErrorKind::Unsupported, Some("n"))
     );
     request.sampling.n = Some(1);
-    assert!(encode(&request, &Settings::default(), false).is_ok());
+    assert!(encode(request.clone(), &Settings::default(), false).is_ok());
 }
 
 #[test]

@@ -70,6 +70,9 @@ impl Plan {
 
     fn keep_own(&mut self, own: &Object, neutral: Option<&ReasoningOptions>, wish: &Wish<'_>, report: &mut Report) {
         self.thinking = Some(own.clone());
+        if let (Some(budget), None) = (own.read("budget_tokens"), wish.request.sampling.max_output_tokens) {
+            self.make_room(budget, wish);
+        }
         let Some(neutral) = neutral else { return };
         if neutral.max_tokens.is_some() || neutral.include_text.is_some() {
             report.add("reasoning", "`thinking` was given too, and counts");
@@ -181,6 +184,12 @@ impl Plan {
         self.effort = Some((*sent).to_owned());
     }
 
+    /// Raises a `max_tokens` that nobody asked for, so that the answer keeps its room beside the
+    /// budget.
+    fn make_room(&mut self, budget: u32, wish: &Wish<'_>) {
+        self.max_tokens = budget.saturating_add(self.max_tokens).min(wish.model.max_output_tokens);
+    }
+
     /// Switches on thinking with a budget. It has to be below `max_tokens`; where the caller set
     /// none, the answer keeps its room beside it.
     fn budget(&mut self, tokens: u32, exact: bool, neutral: &ReasoningOptions, wish: &Wish<'_>, report: &mut Report) {
@@ -215,7 +224,7 @@ impl Plan {
             Some(max) if wanted >= max => (max - max / 4).max(LEAST_BUDGET).min(max - 1),
             Some(_) => wanted,
             None => {
-                self.max_tokens = wanted.saturating_add(self.max_tokens).min(wish.model.max_output_tokens);
+                self.make_room(wanted, wish);
                 wanted.min(self.max_tokens.saturating_sub(1))
             }
         };

@@ -8,7 +8,7 @@ use llm_provider_sdk::types::{ChatRequest, Tool, ToolChoice, ToolSpec};
 use super::blocks::{cache_control, take_known};
 use crate::model::Model;
 use crate::report::Report;
-use crate::wire::{self, Object};
+use crate::wire::Object;
 
 /// Members of a function that the API knows beside those with a neutral place.
 const TOOL_FIELDS: &[&str] = &[
@@ -46,12 +46,12 @@ impl Offer {
         matches!(kind.as_deref(), Some("any" | "tool"))
     }
 
-    pub(super) fn write(&self, body: &mut Object) {
+    pub(super) fn write(self, body: &mut Object) {
         if !self.tools.is_empty() {
-            body.put("tools", &self.tools);
+            body.put_list("tools", self.tools);
         }
-        if let Some(choice) = &self.choice {
-            body.put("tool_choice", choice);
+        if let Some(choice) = self.choice {
+            body.put_object("tool_choice", choice);
         }
     }
 }
@@ -75,7 +75,7 @@ pub(super) fn encode(request: &ChatRequest, model: &Model, report: &mut Report) 
 /// `custom` is Anthropic's own word for a function with `input_schema`, and OpenAI's for a tool
 /// with free text.
 fn is_foreign(kind: &str, tool: &Object) -> bool {
-    FOREIGN_TOOLS.contains(&kind) || kind == "custom" && tool.get("input_schema").is_none()
+    FOREIGN_TOOLS.contains(&kind) || kind == "custom" && !tool.has("input_schema")
 }
 
 fn function(tool: &Tool, at: &str, report: &mut Report) -> Object {
@@ -88,13 +88,13 @@ fn function(tool: &Tool, at: &str, report: &mut Report) -> Object {
             format!("{at}.parameters"),
             "it is not JSON; the tool was sent as one without arguments",
         );
-        out.put("input_schema", Object::of_type("object"));
+        out.put_object("input_schema", Object::of_type("object"));
     }
     if let Some(strict) = tool.strict {
         out.put("strict", strict);
     }
     if let Some(hint) = &tool.cache {
-        out.put("cache_control", cache_control(hint, at, report));
+        out.put_object("cache_control", cache_control(hint, at, report));
     }
     take_known(&tool.extra, TOOL_FIELDS, at, &mut out, report);
     out
@@ -107,9 +107,9 @@ fn input_schema(schema: Option<&str>) -> String {
         return Object::of_type("object").to_json();
     };
     match Object::parse(text) {
-        Some(fields) if fields.iter().all(|(name, _)| !FORMS.contains(&name)) => {
+        Some(fields) if FORMS.iter().all(|form| !fields.has(form)) => {
             let mut out = Object::of_type("object");
-            for (name, value) in fields.iter() {
+            for (name, value) in fields.members() {
                 out.put(name, value);
             }
             out.to_json()
@@ -147,7 +147,7 @@ fn choice(request: &ChatRequest, model: &Model, has_tools: bool, report: &mut Re
             }
         },
     };
-    if single && out.get("disable_parallel_tool_use").is_none_or(wire::is_null) {
+    if single && !out.has("disable_parallel_tool_use") {
         out.set("disable_parallel_tool_use", true);
     }
     Some(out)

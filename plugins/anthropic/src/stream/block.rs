@@ -285,7 +285,7 @@ impl Whole {
 
     /// Takes in the members of a delta that is not known: text and lists grow, the rest is set.
     fn merge(&mut self, delta: &Object) -> bool {
-        for (name, value) in delta.iter().filter(|(name, _)| *name != "type") {
+        for (name, value) in delta.members().filter(|(name, _)| *name != "type") {
             let old: Option<String> = self.fields.read(name);
             match (old, serde_json::from_str::<String>(value.get())) {
                 (Some(old), Ok(more)) => self.fields.set(name, old + &more),
@@ -295,8 +295,7 @@ impl Whole {
                         all.extend(items);
                         self.fields.set(name, all);
                     }
-                    Err(_) if !wire::is_null(value) => self.fields.set(name, value),
-                    Err(_) => {}
+                    Err(_) => self.fields.set(name, value),
                 },
             }
         }

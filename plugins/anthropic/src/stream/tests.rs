@@ -4,7 +4,6 @@ use llm_provider_sdk::types::{ChatResponse, ErrorKind, FinishReason, PartContent
 use serde_json::{Value, json};
 
 use super::*;
-use crate::response;
 
 fn context() -> Context {
     Context {
