@@ -6,7 +6,7 @@
 //!
 //! The way of a request: [`request`] writes the body for what [`model`] knows of the model, the SDK
 //! sends it, [`response`] or [`stream`] reads the answer with [`usage`], and [`error`] reads what went
-//! wrong. [`wire`] keeps every value as it was written.
+//! wrong. [`wire`] keeps every value as it was written. Calls in Anthropic's own form pass by `native`.
 
 // The ABI's `error` stays below the lint's limit on wasm32.
 #![allow(clippy::result_large_err)]
@@ -14,6 +14,7 @@
 pub mod error;
 pub mod list;
 pub mod model;
+mod native;
 pub mod report;
 pub mod request;
 pub mod response;
@@ -173,4 +174,4 @@ fn in_query(text: &str) -> String {
     out
 }
 
-llm_provider_sdk::export!(Anthropic: chat);
+llm_provider_sdk::export!(Anthropic: chat, native);

@@ -1,12 +1,15 @@
 //! The adapter as the host calls it, with a recorded provider.
 
 #![allow(clippy::result_large_err)]
+// The functions that tests share are not seen as tests by this lint.
+#![allow(clippy::unwrap_used)]
 
 use llm_plugin_anthropic::Anthropic;
 use llm_provider_sdk::bindings::llm_host::provider::credentials::CredentialError;
+use llm_provider_sdk::native::{BodyMode, RequestHead};
 use llm_provider_sdk::testing::{Recording, Reply, block_on};
 use llm_provider_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Message, PartContent, Role};
-use llm_provider_sdk::{Chat, HttpError, Provider};
+use llm_provider_sdk::{Chat, HttpError, Native, Provider, http};
 use serde_json::{Value, json};
 
 fn ask() -> ChatRequest {
@@ -40,7 +43,7 @@ fn the_settings_decide_where_and_how() {
     let mut request = ask();
     request.extra = vec![
         ("anthropic_beta".to_owned(), r#"["b-2","c-3"]"#.to_owned()),
-        ("logit_bias".to_owned(), "{}".to_owned()),
+        ("logit_bias".to_owned(), r#"{"5":1}"#.to_owned()),
     ];
     let got = block_on(Anthropic::complete(request)).unwrap();
     assert_eq!(
@@ -182,6 +185,96 @@ fn models_come_in_pages() {
         block_on(Anthropic::list_models()).unwrap_err().kind,
         ErrorKind::Authentication
     );
+}
+
+fn head(method: &str, path: &str, query: Option<&str>) -> RequestHead {
+    let headers = [
+        ("content-type", "application/json"),
+        ("anthropic-beta", "c-3, b-2"),
+        ("accept-encoding", "gzip"),
+        ("x-stainless-lang", "python"),
+    ];
+    RequestHead {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.map(str::to_owned),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+            .to_vec(),
+    }
+}
+
+#[test]
+fn native_calls_are_routed() {
+    let _host = Recording::new()
+        .config(&json!({"base_url": "https://gw.example.com", "base_path": "/a", "betas": ["a-1", "b-2"]}))
+        .install();
+    let forward = Anthropic::route(head("POST", "/v1/messages", Some("beta=true"))).unwrap();
+    assert_eq!(forward.url, "https://gw.example.com/a/v1/messages?beta=true");
+    assert_eq!(forward.credential.as_deref(), Some("api-key"));
+    assert_eq!(
+        (forward.request_body, forward.response_body),
+        (BodyMode::Pass, BodyMode::Copy)
+    );
+    let headers: Vec<(&str, &str)> = forward
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("content-type", "application/json"),
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "a-1,b-2,c-3"),
+        ]
+    );
+    for (method, path) in [
+        ("GET", "/v1/models"),
+        ("POST", "/v1/messages/count_tokens"),
+        ("GET", "/v1/messages/batches/b/results"),
+    ] {
+        assert_eq!(
+            Anthropic::route(head(method, path, None)).unwrap().response_body,
+            BodyMode::Pass
+        );
+    }
+    for path in ["/", "/v2/messages", "/v1", "/admin/v1/keys", "/v1/../admin"] {
+        assert_eq!(
+            Anthropic::route(head("GET", path, None)).unwrap_err().kind,
+            ErrorKind::NotFound,
+            "{path}"
+        );
+    }
+}
+
+/// The usage that is found in an answer.
+fn usage_of(reply: Reply) -> Option<(u64, u64)> {
+    let _host = Recording::new().reply(reply).install();
+    block_on(async {
+        let answer = http::Request::get("https://api.anthropic.com/v1/messages")
+            .send()
+            .await
+            .unwrap();
+        let (status, headers) = (answer.status, answer.headers().to_vec());
+        let usage = Anthropic::read_usage(status, headers, answer.into_body())
+            .await
+            .unwrap();
+        usage.map(|usage| (usage.input, usage.output))
+    })
+}
+
+#[test]
+fn usage_is_found_in_native_answers() {
+    assert_eq!(usage_of(Reply::sse(STREAM).in_pieces_of(5)), Some((8, 2)));
+    assert_eq!(
+        usage_of(Reply::sse(STREAM).closes_at(200)),
+        Some((8, 1)),
+        "as far as it got"
+    );
+    assert_eq!(usage_of(Reply::json(200, answer().to_string())), Some((8, 2)));
+    assert_eq!(usage_of(Reply::json(200, "{}")), None);
+    assert_eq!(usage_of(Reply::json(429, r#"{"type":"error"}"#)), None);
 }
 
 #[test]

@@ -25,18 +25,18 @@ pub(super) enum Speaker {
 const FIVE_MINUTES: u32 = 300;
 const ONE_HOUR: u32 = 3_600;
 
-/// Blocks that are taken back as they were given out, beside every `*_tool_use` and
-/// `*_tool_result`; the last line is what callers can write themselves.
+/// Blocks that are sent as they are, beside every `*_tool_use` and `*_tool_result`: what the API
+/// gives out, and what callers write themselves where a block has no neutral form.
 const KNOWN_BLOCKS: &[&str] = &[
-    "server_tool_use",
+    "browser_state",
     "compaction",
-    "fallback",
     "container_upload",
     "document",
+    "fallback",
     "image",
     "search_result",
+    "text",
     "tool_reference",
-    "browser_state",
 ];
 
 /// The block for a part. `None` when it cannot be carried; the report then says why.

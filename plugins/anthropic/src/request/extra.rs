@@ -53,6 +53,13 @@ const FOREIGN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Values with which those fields ask for nothing.
+const SAYS_NOTHING: &[&str] = &["false", "0", "{}", "[]", r#"["text"]"#];
+
+fn is_foreign(name: &str) -> bool {
+    FOREIGN.iter().any(|(foreign, _)| *foreign == name)
+}
+
 /// The further fields of one request, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
@@ -98,6 +105,7 @@ impl Extra {
             _ if KNOWN.contains(&name) || settings.extra_fields.iter().any(|known| known == name) => {
                 self.fields.push((name.to_owned(), value));
             }
+            _ if is_foreign(name) && SAYS_NOTHING.contains(&value.get()) => {}
             _ => {
                 let known = FOREIGN.iter().find(|(foreign, _)| *foreign == name);
                 let reason = known.map_or(

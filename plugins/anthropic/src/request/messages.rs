@@ -102,12 +102,13 @@ pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report
 }
 
 impl Writer<'_> {
-    fn message(&mut self, at: usize, message: Message) -> Result<(), Error> {
+    fn message(&mut self, at: usize, mut message: Message) -> Result<(), Error> {
         let speaker = match message.role {
             Role::System | Role::Developer => Speaker::System,
             Role::User | Role::Tool => Speaker::User,
             Role::Assistant => Speaker::Assistant,
         };
+        return_citations(&mut message);
         self.whole_message(at, &message);
         let mut blocks = Vec::with_capacity(message.parts.len());
         for (index, part) in message.parts.into_iter().enumerate() {
@@ -199,6 +200,18 @@ fn results_first(turn: &mut Turn) {
     }
     turn.content
         .sort_by_key(|block| block.read::<String>("type").as_deref() != Some("tool_result"));
+}
+
+/// On the OpenAI wire an answer has one text, and its citations stand on the message. They belong to
+/// that text.
+fn return_citations(message: &mut Message) {
+    let is_text = |part: &&mut Part| matches!(part.content, PartContent::Text(_));
+    let mut texts = message.parts.iter_mut().filter(is_text);
+    if let (Some(text), None) = (texts.next(), texts.next())
+        && let Some(at) = message.extra.iter().position(|(name, _)| name == "citations")
+    {
+        text.extra.push(message.extra.remove(at));
+    }
 }
 
 fn refers_to_file(part: &Part) -> bool {

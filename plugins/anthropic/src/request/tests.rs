@@ -806,7 +806,9 @@ fn fields_of_other_apis_are_named() {
         ("stream_options", json!({"include_usage": true})),
         ("brand_new", json!(1)),
         ("newer", json!({"a": 1.0})),
-        ("store", Value::Null),
+        ("store", json!(false)),
+        ("modalities", json!(["text"])),
+        ("prediction", Value::Null),
     ]);
     let settings = Settings {
         extra_fields: vec!["newer".to_owned()],
@@ -852,6 +854,36 @@ fn names_and_fields_of_messages_are_reported() {
             "messages[0].content[0].annotations"
         ]
     );
+}
+
+#[test]
+fn citations_of_a_message_return_to_its_text() {
+    let mut message = Message::new(
+        Role::Assistant,
+        vec![thought("Hm.", false, "anthropic", b"s"), Part::text("So.")],
+    );
+    message.extra = extra(&[("citations", json!([{"type": "char_location"}]))]);
+    let got = conversation("claude-sonnet-4-5", vec![message.clone()]);
+    assert_eq!(
+        got.body["messages"][0]["content"][1],
+        json!({"type": "text", "text": "So.", "citations": [{"type": "char_location"}]})
+    );
+    assert_eq!(got.dropped, Vec::<String>::new());
+    // With several texts nobody knows whose they are.
+    message.parts.push(Part::text("And so."));
+    assert_eq!(
+        conversation("claude-sonnet-4-5", vec![message]).dropped,
+        ["messages[0].citations"]
+    );
+}
+
+#[test]
+fn room_is_made_for_a_budget_in_anthropics_own_words() {
+    let mut request = ask("claude-sonnet-4-5");
+    request.extra = extra(&[("thinking", json!({"type": "enabled", "budget_tokens": 40_000}))]);
+    assert_eq!(sent(&request).body["max_tokens"], 64_000, "the model's maximum");
+    request.sampling.max_output_tokens = Some(50_000);
+    assert_eq!(sent(&request).body["max_tokens"], 50_000);
 }
 
 fn schema_format() -> ResponseFormat {
