@@ -86,11 +86,8 @@ fn headers(given: &[Header], settings: &Settings) -> Vec<Header> {
     let version = texts(given, "anthropic-version").next().unwrap_or(settings.version());
     out.push(("anthropic-version".to_owned(), version.as_bytes().to_vec()));
     let mut betas = settings.betas.clone();
-    let wanted = text(given, "anthropic-beta")
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim);
-    for name in wanted.filter(|name| !name.is_empty()) {
+    let wanted = texts(given, "anthropic-beta").flat_map(|names| names.split(','));
+    for name in wanted.map(str::trim).filter(|name| !name.is_empty()) {
         if !betas.iter().any(|known| known == name) {
             betas.push(name.to_owned());
         }
