@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tower::Layer;
 
-use super::error::{Denial, EgressError};
+use super::error::{CredentialFailure, Denial, EgressError};
 use super::service::Service;
 use super::{EgressRequest, UpstreamResponse};
 
@@ -72,6 +72,9 @@ pub trait UseSink: Send + Sync + 'static {
 
     /// A request was refused.
     fn denied(&self, caller: &Caller, denial: &Denial);
+
+    /// A credential could not be attached.
+    fn unattached(&self, caller: &Caller, failure: &CredentialFailure);
 }
 
 /// Writes the records to the log.
@@ -112,9 +115,21 @@ impl UseSink for TracingSink {
             remedy = denial.remedy(),
         );
     }
+
+    fn unattached(&self, caller: &Caller, failure: &CredentialFailure) {
+        tracing::warn!(
+            target: "audit",
+            event = "credential.unattached",
+            plugin = %caller.plugin,
+            provider = %caller.provider,
+            generation = caller.generation,
+            request_id = %caller.request_id,
+            %failure,
+        );
+    }
 }
 
-/// The layer that records refusals.
+/// The layer that records refusals and credentials that could not be attached.
 #[derive(Clone)]
 pub struct DenialLog {
     sink: Arc<dyn UseSink>,
@@ -148,10 +163,10 @@ impl<S: Service<EgressRequest>> Service<EgressRequest> for Logged<S> {
     async fn call(&self, request: EgressRequest) -> Result<UpstreamResponse, EgressError> {
         let caller = Caller::of(&request);
         let sink = Arc::clone(&self.sink);
-        let record = move |error: &EgressError| {
-            if let EgressError::Denied(denial) = error {
-                sink.denied(&caller, denial);
-            }
+        let record = move |error: &EgressError| match error {
+            EgressError::Denied(denial) => sink.denied(&caller, denial),
+            EgressError::Credential(failure) => sink.unattached(&caller, failure),
+            _ => {}
         };
         match self.inner.call(request).await {
             Ok(UpstreamResponse { status, headers, body }) => Ok(UpstreamResponse {

@@ -22,6 +22,7 @@ use super::allow_list::address_denial;
 use super::body::limit;
 use super::credential::Sealed;
 use super::error::EgressError;
+use super::remedy::Wanted;
 use super::resolver::{CheckedResolver, Resolver, SystemResolver};
 use super::service::Service;
 
@@ -153,6 +154,7 @@ impl Service<Sealed> for Client {
         let Sealed {
             holder,
             slot,
+            credential,
             origin,
             class,
             outgoing,
@@ -167,7 +169,20 @@ impl Service<Sealed> for Client {
             .execute(request)
             .await
             .map_err(|error| match Failure::of(&error) {
-                Failure::Refused(kind) => address_denial(&holder, slot.as_deref(), &origin, class, kind).into(),
+                Failure::Refused(kind) => {
+                    let (slot, credential) = (slot.as_deref(), credential.as_deref());
+                    address_denial(
+                        Wanted {
+                            holder: &holder,
+                            slot,
+                            credential,
+                            origin: &origin,
+                        },
+                        class,
+                        kind,
+                    )
+                    .into()
+                }
                 failure => failure.into_error(&origin, self.options.connect_timeout, false),
             })?;
         let status = response.status().as_u16();

@@ -220,7 +220,7 @@ pub enum UrlFault {
     /// Not an absolute `http` or `https` URL at all.
     #[error("not an absolute `https` address")]
     NotAbsolute,
-    /// Longer than [`super::allow_list::MAX_URL`] bytes.
+    /// Longer than [`super::target::MAX_URL`] bytes.
     #[error("the address is too long")]
     TooLong,
     /// A control character, a blank, a backslash or a byte that is not ASCII.

@@ -21,16 +21,19 @@ use tower::Layer;
 use zeroize::Zeroizing;
 
 use super::UpstreamResponse;
-use super::allow_list::percent_decode;
 use super::credential::reachable_secrets;
 use super::error::{EgressError, Rule};
 use super::headers::Clean;
 use super::service::Service;
+use super::target::percent_decode;
 
 pub use scan::Scan;
 
 /// The shortest secret that is looked for, in bytes.
 pub const SHORTEST: usize = 8;
+
+/// How much of a body is searched at a time, in bytes.
+const SLICE: usize = 256 * 1024;
 
 /// What stands in place of a secret in a text.
 pub const REDACTED: &str = "[secret]";
@@ -38,6 +41,7 @@ pub const REDACTED: &str = "[secret]";
 /// Texts to look for. Their memory is overwritten when the last scan is done.
 pub struct Needles {
     forms: Vec<Zeroizing<Vec<u8>>>,
+    shortest: usize,
     longest: usize,
 }
 
@@ -56,8 +60,13 @@ impl Needles {
                 }
             }
         }
-        let longest = all.iter().map(|form| form.len()).max().unwrap_or(0);
-        Self { forms: all, longest }
+        let lengths = || all.iter().map(|form| form.len());
+        let (shortest, longest) = (lengths().min().unwrap_or(usize::MAX), lengths().max().unwrap_or(0));
+        Self {
+            forms: all,
+            shortest,
+            longest,
+        }
     }
 
     /// Whether there is nothing to look for.
@@ -78,9 +87,31 @@ impl Needles {
 
     /// Whether the bytes hold a secret.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
-        self.forms
-            .iter()
-            .any(|form| memchr::memmem::find(bytes, form).is_some())
+        // Most headers are shorter than any secret.
+        bytes.len() >= self.shortest
+            && self
+                .forms
+                .iter()
+                .any(|form| memchr::memmem::find(bytes, form).is_some())
+    }
+
+    /// As [`are_in`](Self::are_in), letting other tasks run now and then: a request with pictures
+    /// in it takes tens of milliseconds.
+    async fn are_in_large(&self, bytes: &[u8]) -> bool {
+        let overlap = self.longest.saturating_sub(1);
+        let mut from = 0;
+        while let Some(rest) = bytes.get(from..) {
+            let slice = rest.get(..SLICE + overlap).unwrap_or(rest);
+            if self.are_in(slice) {
+                return true;
+            }
+            if slice.len() == rest.len() {
+                return false;
+            }
+            from += SLICE;
+            tokio::task::yield_now().await;
+        }
+        false
     }
 }
 
@@ -106,20 +137,20 @@ impl<S: Service<Clean>> Service<Clean> for Scanned<S> {
     async fn call(&self, clean: Clean) -> Result<UpstreamResponse, EgressError> {
         let permitted = &clean.permitted;
         let needles = reachable_secrets(&**permitted.store, &permitted.request.holder);
-        check_request(&needles, &clean)?;
+        check_request(&needles, &clean).await?;
         let response = self.inner.call(clean).await?;
         guard(needles, response)
     }
 }
 
-fn check_request(needles: &Needles, clean: &Clean) -> Result<(), Rule> {
+async fn check_request(needles: &Needles, clean: &Clean) -> Result<(), Rule> {
     if needles.is_empty() {
         return Ok(());
     }
     let url = clean.permitted.target.url.as_str();
     // Percent-encoding may be mixed at will, so the address is also looked at decoded.
-    let decoded = percent_decode(url);
-    if needles.are_in(url.as_bytes()) || decoded.is_some_and(|decoded| needles.are_in(&decoded)) {
+    let decoded = percent_decode(url.as_bytes());
+    if needles.are_in(url.as_bytes()) || needles.are_in(&decoded) {
         return Err(Rule::LeakOut("address"));
     }
     let in_header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
@@ -128,7 +159,7 @@ fn check_request(needles: &Needles, clean: &Clean) -> Result<(), Rule> {
     if clean.headers.iter().any(in_header) {
         return Err(Rule::LeakOut("headers"));
     }
-    if needles.are_in(&clean.permitted.request.body) {
+    if needles.are_in_large(&clean.permitted.request.body).await {
         return Err(Rule::LeakOut("body"));
     }
     Ok(())
@@ -143,11 +174,7 @@ pub fn guard(needles: Needles, response: UpstreamResponse) -> Result<UpstreamRes
         return Ok(response);
     }
     let repeats = |bytes: &[u8]| {
-        needles.are_in(bytes)
-            || std::str::from_utf8(bytes)
-                .ok()
-                .and_then(percent_decode)
-                .is_some_and(|decoded| needles.are_in(&decoded))
+        bytes.len() >= needles.shortest && (needles.are_in(bytes) || needles.are_in(&percent_decode(bytes)))
     };
     if response
         .headers
@@ -166,3 +193,29 @@ pub fn guard(needles: Needles, response: UpstreamResponse) -> Result<UpstreamRes
 
 /// A piece of a body.
 type Piece = Result<Bytes, EgressError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "sk-canary-0123456789";
+
+    #[tokio::test]
+    async fn a_large_body_is_searched_across_its_slices() {
+        let needles = Needles::of([SECRET]);
+        for at in [0, SLICE - SECRET.len(), SLICE - 1, SLICE, SLICE + 1, 3 * SLICE - 7] {
+            let mut body = vec![b'a'; 3 * SLICE + 100];
+            body.splice(at..at + SECRET.len(), SECRET.bytes());
+            assert!(needles.are_in_large(&body).await, "{at}");
+        }
+        assert!(!needles.are_in_large(&vec![b'a'; 3 * SLICE]).await);
+        assert!(!needles.are_in_large(b"").await);
+    }
+
+    #[test]
+    fn short_secrets_are_not_looked_for() {
+        assert!(Needles::of(["short", "  pad  ", ""]).is_empty());
+        assert!(!Needles::of(["12345678"]).is_empty());
+        assert!(!Needles::of([]).are_in(b"anything"));
+    }
+}

@@ -6,7 +6,7 @@
 //!
 //! The path of a request, outermost first, is [`assemble`]: [`metrics`] and [`audit`] see every
 //! call and its end, [`timeout`] bounds it, [`permit`] finds the grant that allows it
-//! ([`allow_list`], [`address`]), [`headers`] refuses what is not the plugin's to set, [`leak`]
+//! ([`target`], [`allow_list`], [`address`]), [`headers`] refuses what is not the plugin's to set, [`leak`]
 //! looks for secrets on the way out and on the way back, [`credential`] attaches, [`client`]
 //! dials only addresses that its [`resolver`] has checked.
 
@@ -25,6 +25,7 @@ pub mod permit;
 pub mod remedy;
 pub mod resolver;
 pub mod service;
+pub mod target;
 pub mod timeout;
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Origins and patterns of origins: `https://api.example.com`, `https://*.example.com:8443`.
 //!
 //! In: text from a manifest, a grant or a credential. Out: a pattern that an origin can be matched
-//! against. Never: the URL of a request; that is [`super::allow_list`]'s, which is stricter.
+//! against. Never: the URL of a request; that is [`super::target`]'s, which is stricter.
 //!
 //! A pattern is `scheme://host[:port]`. Without a scheme it is `https`; without a port it is the
 //! scheme's own. `*.` in front of a host stands for one or more labels and not for the bare
 //! domain; what follows it must be a registrable name, so neither `*`, nor `*.com`, nor `*.co.uk`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use url::Host;
 
@@ -47,6 +48,17 @@ pub struct Origin {
     pub host: Host<String>,
     /// At which port; the scheme's own when none was written.
     pub port: u16,
+}
+
+impl Origin {
+    /// The address, where the host is one and not a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(v4) => Some(v4.into()),
+            Host::Ipv6(v6) => Some(v6.into()),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use tower::Layer;
 
 use super::address::AddressClass;
-use super::allow_list::{self, Asking, Target};
+use super::allow_list::{self, Asking};
 use super::credential::{Attach, AttachError, CredentialFacts, Credentials, Grant, LoadedStore, plan};
 use super::error::{CredentialFailure, Denial, EgressError, Rule};
 use super::origin::any_matches;
 use super::remedy;
 use super::service::Service;
+use super::target::{self, Target};
 use super::{EgressRequest, UpstreamResponse};
 use crate::clock::Clock;
 
@@ -58,7 +59,7 @@ impl AllowList {
     }
 
     fn permit(&self, request: EgressRequest) -> Result<Permitted, EgressError> {
-        let target = allow_list::parse(&request.method, &request.url)?;
+        let target = target::parse(&request.method, &request.url)?;
         let store = self.credentials.load();
         let grants = store.grants(&request.holder);
         let asking = Asking {

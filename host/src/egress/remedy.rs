@@ -1,55 +1,84 @@
 //! The exact commands with which an admin would allow what was refused.
 //!
-//! In: who asked for what. Out: one line to paste into a shell. Never: the name of a credential,
-//! which the plugin's log lines must not learn; a placeholder stands for it.
+//! In: who wanted what. Out: one line to paste into a shell. Never: a secret. A line may name a
+//! credential, so it is for the admin's log and not for the plugin; [`grant_slot`] alone names none.
 
 use http::Method;
 
+use super::address::{AddressClass, check};
 use super::credential::Holder;
-use super::origin::Origin;
+use super::origin::{Origin, Scheme};
 
-/// Stands for what only the admin knows.
+/// Stands for a credential that only the admin can choose.
 const CREDENTIAL: &str = "NAME";
 
-fn add(holder: &Holder, slot: Option<&str>) -> String {
-    let mut command = format!("host grant add {}", holder.plugin);
-    if holder.provider != holder.plugin {
-        command.push_str(&format!(" --provider {}", holder.provider));
+/// What was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// To whom.
+    pub holder: &'a Holder,
+    /// With which slot's credential.
+    pub slot: Option<&'a str>,
+    /// The credential that is in that slot, where one is.
+    pub credential: Option<&'a str>,
+    /// Where to.
+    pub origin: &'a Origin,
+}
+
+impl Wanted<'_> {
+    fn add(&self) -> String {
+        let mut command = add(self.holder);
+        if let Some(slot) = self.slot {
+            let credential = self.credential.map_or_else(|| CREDENTIAL.to_owned(), quote);
+            command.push_str(&format!(" --slot {} --credential {credential}", quote(slot)));
+        }
+        command
     }
-    if let Some(slot) = slot {
-        command.push_str(&format!(" --slot {} --credential {CREDENTIAL}", quote(slot)));
+
+    fn origin(&self) -> String {
+        quote(&self.origin.to_string())
+    }
+}
+
+fn add(holder: &Holder) -> String {
+    let mut command = format!("host grant add {}", quote(&holder.plugin));
+    if holder.provider != holder.plugin {
+        command.push_str(&format!(" --provider {}", quote(&holder.provider)));
     }
     command
 }
 
-/// Gives a slot its credential, where the origin is known.
-pub fn grant_slot(holder: &Holder, slot: &str, origin: &Origin) -> String {
-    format!("{} --origin {origin}", add(holder, Some(slot)))
+/// Gives a slot its credential, for the origins that the manifest asks for.
+pub fn grant_slot(holder: &Holder, slot: &str) -> String {
+    format!("{} --slot {} --credential {CREDENTIAL}", add(holder), quote(slot))
 }
 
-/// Gives a slot its credential for whatever origins the manifest asks for.
-pub fn grant_slot_of_manifest(holder: &Holder, slot: &str) -> String {
-    add(holder, Some(slot))
-}
-
-/// Opens an origin.
-pub fn grant_origin(holder: &Holder, slot: Option<&str>, origin: &Origin) -> String {
-    format!("{} --origin {origin}", add(holder, slot))
+/// Opens an origin. One that is plainly not on the public internet, or in the clear, is opened as
+/// a private one; it would be refused the next time otherwise.
+pub fn grant_origin(wanted: Wanted<'_>) -> String {
+    let literal = wanted
+        .origin
+        .address()
+        .is_some_and(|address| check(address, AddressClass::Public).is_err());
+    if literal || wanted.origin.scheme == Scheme::Http {
+        return grant_private(wanted);
+    }
+    format!("{} --origin {}", wanted.add(), wanted.origin())
 }
 
 /// Opens an origin whose name leads to a private address.
-pub fn grant_private(holder: &Holder, slot: Option<&str>, origin: &Origin) -> String {
-    format!("{} --private-origin {origin}", add(holder, slot))
+pub fn grant_private(wanted: Wanted<'_>) -> String {
+    format!("{} --private-origin {}", wanted.add(), wanted.origin())
 }
 
 /// Opens a method of an origin.
-pub fn grant_method(holder: &Holder, slot: Option<&str>, origin: &Origin, method: &Method) -> String {
-    format!("{} --origin {origin} --method {method}", add(holder, slot))
+pub fn grant_method(wanted: Wanted<'_>, method: &Method) -> String {
+    format!("{} --method {method}", grant_origin(wanted))
 }
 
 /// Opens a path of an origin.
-pub fn grant_path(holder: &Holder, slot: Option<&str>, origin: &Origin, path: &str) -> String {
-    format!("{} --origin {origin} --path {}", add(holder, slot), quote(path))
+pub fn grant_path(wanted: Wanted<'_>, path: &str) -> String {
+    format!("{} --path {}", grant_origin(wanted), quote(path))
 }
 
 /// Renews a grant that has expired or that a change of the plugin's bytes has voided.
@@ -59,12 +88,11 @@ pub fn approve(grant: &str) -> String {
 
 /// Lets a credential go to one more host.
 pub fn credential_host(credential: &str, origin: &Origin) -> String {
-    format!("host vault set {} --add-host {origin}", quote(credential))
-}
-
-/// Puts a credential into the vault that a grant names.
-pub fn set_credential(credential: &str) -> String {
-    format!("host vault set {}", quote(credential))
+    format!(
+        "host vault set {} --add-host {}",
+        quote(credential),
+        quote(&origin.to_string())
+    )
 }
 
 /// Quotes for a POSIX shell what is not plainly a word.
@@ -79,21 +107,61 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::allow_list::parse;
+    use crate::egress::target::parse;
     use crate::egress::testing::holder;
 
     #[test]
     fn commands_can_be_pasted() {
-        let holder = holder();
-        let target = parse("POST", "https://api.example.com/v1/it's").unwrap();
-        assert_eq!(
-            grant_slot(&holder, "api-key", &target.origin),
-            "host grant add demo --slot api-key --credential NAME --origin https://api.example.com"
-        );
-        assert_eq!(
-            grant_path(&holder, None, &target.origin, target.url.path()),
-            r"host grant add demo --origin https://api.example.com --path '/v1/it'\''s'"
-        );
-        assert_eq!(approve("g-1"), "host grant approve g-1");
+        let demo = holder();
+        let team = Holder {
+            provider: "team a".into(),
+            ..holder()
+        };
+        let origin = |url: &str| parse("GET", url).unwrap().origin;
+        let (api, local) = (origin("https://api.example.com/"), origin("http://[::1]:11434/"));
+        let bare = Wanted {
+            holder: &demo,
+            slot: None,
+            credential: None,
+            origin: &api,
+        };
+        let slot = Wanted {
+            slot: Some("api-key"),
+            credential: Some("team/key"),
+            ..bare
+        };
+        for (command, expected) in [
+            (
+                grant_slot(&demo, "api-key"),
+                "host grant add demo --slot api-key --credential NAME",
+            ),
+            (
+                grant_origin(bare),
+                "host grant add demo --origin https://api.example.com",
+            ),
+            (
+                grant_origin(Wanted { holder: &team, ..slot }),
+                "host grant add demo --provider 'team a' --slot api-key --credential team/key --origin https://api.example.com",
+            ),
+            (
+                grant_origin(Wanted { origin: &local, ..bare }),
+                "host grant add demo --private-origin 'http://[::1]:11434'",
+            ),
+            (
+                grant_method(slot, &Method::GET),
+                "host grant add demo --slot api-key --credential team/key --origin https://api.example.com --method GET",
+            ),
+            (
+                grant_path(bare, "/v1/it's"),
+                r"host grant add demo --origin https://api.example.com --path '/v1/it'\''s'",
+            ),
+            (approve("g-1"), "host grant approve g-1"),
+            (
+                credential_host("team/key", &api),
+                "host vault set team/key --add-host https://api.example.com",
+            ),
+        ] {
+            assert_eq!(command, expected);
+        }
     }
 }

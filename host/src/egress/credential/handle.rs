@@ -31,12 +31,12 @@ pub enum AcquireError {
         remedy: String,
     },
     /// It was granted, and the credential is not in the vault.
-    #[error("the credential of slot `{slot}` is not in the vault; to put it there: {remedy}")]
+    #[error(
+        "the credential of slot `{slot}` is not in the vault; `host grant list` names it and `host vault set` puts it there"
+    )]
     NotConfigured {
         /// The slot that was asked for.
         slot: String,
-        /// The command that would put it there.
-        remedy: String,
     },
     /// The grant has expired.
     #[error("the grant of slot `{slot}` has expired; to renew it: {remedy}")]
@@ -76,7 +76,7 @@ pub(in crate::egress) fn acquire(
         Standing::Voided => 2,
     });
     let Some(grant) = grants.first() else {
-        let remedy = remedy::grant_slot_of_manifest(holder, slot);
+        let remedy = remedy::grant_slot(holder, slot);
         return Err(AcquireError::NotGranted {
             plugin: plugin(),
             slot: slot_name(),
@@ -101,13 +101,7 @@ pub(in crate::egress) fn acquire(
         }
     }
     let facts = grant.credential.as_deref().and_then(|name| store.credential(name));
-    let facts = facts.ok_or_else(|| {
-        let name = grant.credential.as_deref().unwrap_or_default();
-        AcquireError::NotConfigured {
-            slot: slot_name(),
-            remedy: remedy::set_credential(name),
-        }
-    })?;
+    let facts = facts.ok_or_else(|| AcquireError::NotConfigured { slot: slot_name() })?;
     let attributes = facts
         .attributes
         .iter()

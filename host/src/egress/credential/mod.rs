@@ -47,6 +47,8 @@ pub struct Sealed {
     pub holder: Arc<Holder>,
     /// The slot whose credential is attached.
     pub slot: Option<Arc<str>>,
+    /// That credential's name.
+    pub credential: Option<Arc<str>>,
     /// Where it goes.
     pub origin: Origin,
     /// Which addresses the name may lead to.
@@ -152,10 +154,15 @@ impl<S: Service<Sealed>> Attaching<S> {
 impl Sealed {
     fn new(permitted: Permitted, headers: HeaderMap) -> Self {
         let Permitted {
-            request, target, class, ..
+            request,
+            target,
+            class,
+            grant,
+            ..
         } = permitted;
         Self {
             holder: request.holder,
+            credential: request.slot.as_ref().and(grant.credential.clone()),
             slot: request.slot,
             origin: target.origin,
             class,

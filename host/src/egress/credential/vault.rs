@@ -14,8 +14,9 @@ use http::Method;
 use llm_host_vault::{Entry, Secrets, Vault};
 
 use super::store::{CredentialFacts, CredentialStore, Grant, Holder, Pin};
-use crate::egress::allow_list::{PathGlob, parse_method};
+use crate::egress::allow_list::PathGlob;
 use crate::egress::origin::{OriginPattern, PatternError};
+use crate::egress::target::parse_method;
 
 /// A state of the vault.
 pub struct VaultStore {

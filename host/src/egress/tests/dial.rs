@@ -85,7 +85,7 @@ async fn one_bad_address_refuses_the_name() {
             .iter()
             .map(|(_, remedy)| remedy.clone())
             .collect();
-        let command = format!("host grant add demo --slot api-key --credential NAME --private-origin {origin}");
+        let command = format!("host grant add demo --slot api-key --credential demo/key --private-origin {origin}");
         let lifted = !private && matches!(kind, AddressKind::Loopback | AddressKind::Private);
         assert_eq!(remedies, [lifted.then_some(command)], "{answer:?}");
     }
@@ -186,6 +186,10 @@ async fn what_is_not_http_is_a_protocol_error() {
     for (answer, started) in [
         ("SSH-2.0-OpenSSH_9.9\r\n", false),
         ("", false),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+            false,
+        ),
         ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", true),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", true),
     ] {

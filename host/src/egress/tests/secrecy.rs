@@ -272,7 +272,7 @@ async fn a_handle_tells_facts_and_a_refusal_the_command() {
     for (grants, expected) in [
         (vec![voided.clone()], "approve it: host grant approve g-1"),
         (vec![expired.clone()], "renew it: host grant approve g-1"),
-        (vec![gone], "put it there: host vault set gone"),
+        (vec![gone], "`host vault set` puts it there"),
     ] {
         let store = grants.into_iter().fold(MemoryStore::new(), MemoryStore::with_grant);
         world.credentials.replace(store);

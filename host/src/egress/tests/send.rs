@@ -279,7 +279,7 @@ async fn what_is_refused_never_reaches_the_upstream() {
         ),
         (
             EgressRequest {
-                url: format!("{origin}/v1?x=s%6b-canary%2f0123456789%2Babcdef"),
+                url: format!("{origin}/v1?y=%zz&x=s%6b-canary%2f0123456789%2Babcdef"),
                 ..base()
             },
             Rule::LeakOut("address"),
@@ -377,13 +377,11 @@ async fn the_vault_of_the_moment_counts() {
     };
     world.credentials.replace(store(gone, credential(&origin), CANARY));
     let refused = world.send("/4").await.unwrap_err();
-    assert_eq!(
-        refused,
-        CredentialFailure::NotConfigured {
-            slot: "api-key".to_owned()
-        }
-        .into()
-    );
+    let failure = CredentialFailure::NotConfigured {
+        slot: "api-key".to_owned(),
+    };
+    assert_eq!(refused, failure.clone().into());
+    assert_eq!(*world.records.unattached.lock().unwrap(), [failure]);
     assert_eq!(upstream.seen().len(), 2);
 }
 

@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::egress::audit::{Caller, CredentialUse, UseSink};
 use crate::egress::client::{Client, ClientOptions};
 use crate::egress::credential::{CredentialFacts, Grant, MemoryStore, Secret, Secrets};
-use crate::egress::error::{Denial, Rule};
+use crate::egress::error::{CredentialFailure, Denial, Rule};
 use crate::egress::metrics::{Counts, Metrics};
 use crate::egress::resolver::Resolver;
 use crate::egress::testing::{facts, grant, origins, request};
@@ -64,6 +64,7 @@ impl Resolver for Answers {
 pub(super) struct Records {
     pub(super) used: Mutex<Vec<CredentialUse>>,
     pub(super) denied: Mutex<Vec<(Rule, Option<String>)>>,
+    pub(super) unattached: Mutex<Vec<CredentialFailure>>,
 }
 
 impl UseSink for Records {
@@ -74,6 +75,10 @@ impl UseSink for Records {
     fn denied(&self, _: &Caller, denial: &Denial) {
         let remedy = denial.remedy().map(str::to_owned);
         self.denied.lock().unwrap().push((denial.rule().clone(), remedy));
+    }
+
+    fn unattached(&self, _: &Caller, failure: &CredentialFailure) {
+        self.unattached.lock().unwrap().push(failure.clone());
     }
 }
 
