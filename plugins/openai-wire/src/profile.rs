@@ -154,7 +154,7 @@ impl Profile {
             "verbosity",
             "web_search_options",
         ]),
-        message_fields: Known::Only(&["annotations", "function_call"]),
+        message_fields: Known::Only(&["annotations", "audio"]),
         part_fields: Known::Only(&["prompt_cache_breakpoint"]),
         part_kinds: Known::Only(&[]),
         function_fields: Known::Only(&[]),

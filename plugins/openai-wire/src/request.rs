@@ -286,7 +286,7 @@ fn further<'a>(
             } else {
                 asked.drop(name, "it has no meaning for this request");
             }
-        } else if profile.request_fields.has(name) || options.pass.contains(name) {
+        } else if options.pass.contains(name) || profile.request_fields.has(name) && !name.contains('.') {
             members.push(name, Member::Raw(value));
         } else {
             asked.drop(name, format!("{} has no such parameter", profile.name));

@@ -117,10 +117,11 @@ pub(crate) fn finish(word: &str, calls: bool) -> (FinishReason, Option<String>) 
         // Cloudflare and some routers leave the word out.
         "" if calls => return (FinishReason::ToolCalls, None),
         "" => return (FinishReason::Stop, None),
-        // Together, Mistral, and gateways that let their models' words through.
+        // OpenAI's first form of tools; Together, Mistral, and gateways that let their models' words
+        // through.
         "eos" | "end_turn" | "stop_sequence" => FinishReason::Stop,
         "model_length" | "max_tokens" => FinishReason::Length,
-        "tool_use" => FinishReason::ToolCalls,
+        "function_call" | "tool_use" => FinishReason::ToolCalls,
         other => return (FinishReason::Other(other.to_owned()), None),
     };
     (reason, Some(word.to_owned()))
@@ -131,7 +132,6 @@ fn message_of(answer: Answer, seed: &str, sound_type: &str, own_format: &str) ->
     let mut parts = Vec::new();
     let mut others = answer.other;
     let mut extra = answer.extra;
-    extra.extend(answer.function_call.map(|call| call.into_extra()));
     for thought in answer.thoughts {
         parts.push(reasoning(thought, own_format));
     }

@@ -160,8 +160,9 @@ pub(crate) fn media<'a>(media: &'a Media, at: &str, profile: &Profile, asked: &m
                 },
             })
         }
-        // The caller need not say what an address holds; on this wire it is an image.
-        ("image" | "", MediaSource::Url(url)) => {
+        // The caller need not say what an address holds; on this wire it is an image, which has no
+        // name.
+        ("image" | "", MediaSource::Url(url)) if name.is_none() => {
             let url = Location::Url(url);
             Some(Kind::ImageUrl {
                 image_url: ImageUrl {
@@ -171,12 +172,13 @@ pub(crate) fn media<'a>(media: &'a Media, at: &str, profile: &Profile, asked: &m
             })
         }
         (_, MediaSource::Inline(bytes)) => {
+            let media_type = match &name {
+                Some(name) if essence.is_empty() => type_of(name),
+                _ => essence,
+            };
             // `file_data` needs a name beside it.
             let filename = name.or_else(|| Some(file_name(essence)));
-            let file_data = Some(Location::Data {
-                media_type: essence,
-                bytes,
-            });
+            let file_data = Some(Location::Data { media_type, bytes });
             Some(Kind::File {
                 file: File {
                     filename,
@@ -195,18 +197,30 @@ pub(crate) fn media<'a>(media: &'a Media, at: &str, profile: &Profile, asked: &m
     }
 }
 
+/// Documents that models read, by the end of their name.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("pdf", "application/pdf"),
+    ("txt", "text/plain"),
+    ("md", "text/markdown"),
+    ("html", "text/html"),
+    ("csv", "text/csv"),
+    ("json", "application/json"),
+];
+
 /// A name for a document that has none.
 fn file_name(media_type: &str) -> Cow<'static, str> {
-    let ending = match media_type.split(';').next().unwrap_or_default().trim() {
-        "application/pdf" => "pdf",
-        "text/plain" => "txt",
-        "text/markdown" => "md",
-        "text/html" => "html",
-        "text/csv" => "csv",
-        "application/json" => "json",
-        _ => return Cow::Borrowed("document"),
-    };
-    Cow::Owned(format!("document.{ending}"))
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    match DOCUMENTS.iter().find(|(_, known)| *known == essence) {
+        Some((ending, _)) => Cow::Owned(format!("document.{ending}")),
+        None => Cow::Borrowed("document"),
+    }
+}
+
+/// The type of a document of which only the name is known; empty when that does not tell.
+fn type_of(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let known = DOCUMENTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending));
+    known.map_or("", |(_, media_type)| media_type)
 }
 
 /// A part of the provider's own: sent back where the provider knows its kind.

@@ -66,6 +66,10 @@ impl<'a> Members<'a> {
         self.0.extend(more.0);
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -82,7 +86,8 @@ impl<'a> Members<'a> {
         for (name, json) in extra {
             let at = format!("{path}.{name}");
             let value = raw(json, &at)?;
-            if known.has(name) {
+            // The host writes a field of a nested object with its path, e.g. `image_url.mode`.
+            if known.has(name) && !name.contains(['.', '[']) {
                 self.push(name.as_str(), Member::Raw(value));
             } else {
                 asked.drop(at, "the provider has no such field");

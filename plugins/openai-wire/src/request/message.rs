@@ -195,6 +195,8 @@ impl<'a> Encoder<'a, '_> {
                     self.call_or_other(part, at, &mut wire, &mut items)?;
                 }
                 PartContent::Media(media) => match sound_id(part, media) {
+                    // The caller's own reference counts more.
+                    Some(_) if wire.extra.has("audio") => {}
                     Some(id) => wire.audio = Some(Sound { id }),
                     None if self.profile.media_anywhere => items.extend(self.item(part, &path)?),
                     None => self.misplaced(&path),
@@ -341,7 +343,7 @@ impl<'a> Encoder<'a, '_> {
 impl Message<'_> {
     /// Whether it says anything besides `content`.
     fn says_something(&self) -> bool {
-        !self.tool_calls.is_empty() || self.refusal.is_some() || self.audio.is_some()
+        !self.tool_calls.is_empty() || self.refusal.is_some() || self.audio.is_some() || self.extra.has("audio")
     }
 }
 

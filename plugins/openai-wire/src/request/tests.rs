@@ -230,6 +230,10 @@ fn content_parts() {
     if let PartContent::Media(media) = &mut named.content {
         media.name = Some("a.pdf".into());
     }
+    let mut named_untyped = media("", inline(b"%PDF"));
+    if let PartContent::Media(media) = &mut named_untyped.content {
+        media.name = Some("B.PDF".into());
+    }
     let parts = vec![
         Part::text("look"),
         detailed,
@@ -237,6 +241,7 @@ fn content_parts() {
         media("audio/mpeg", inline(b"ID3")),
         named,
         media("text/csv", inline(b"a,b")),
+        named_untyped,
         media("application/pdf", MediaSource::File("file-1".into())),
         media("application/pdf", MediaSource::Url("https://example.com/a.pdf".into())),
         media("audio/wav", MediaSource::Url("https://example.com/a.wav".into())),
@@ -251,10 +256,11 @@ fn content_parts() {
             {"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}},
             {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}},
             {"type": "file", "file": {"filename": "document.csv", "file_data": "data:text/csv;base64,YSxi"}},
+            {"type": "file", "file": {"filename": "B.PDF", "file_data": "data:application/pdf;base64,JVBERg=="}},
             {"type": "file", "file": {"file_id": "file-1"}}
         ])
     );
-    assert_eq!(dropped, ["messages[0].content[7]", "messages[0].content[8]"]);
+    assert_eq!(dropped, ["messages[0].content[8]", "messages[0].content[9]"]);
 }
 
 #[test]
@@ -390,6 +396,8 @@ fn earlier_answers() {
         value: r#"{"type":"server_tool_use"}"#.into(),
     }));
     let answer = |parts| Message::new(Role::Assistant, parts);
+    let mut kept = answer(Vec::new());
+    kept.extra = vec![pair("audio", r#"{"id":"audio_3"}"#)];
     let (wire, dropped) = messages(
         vec![
             answer(vec![annotated]),
@@ -398,6 +406,7 @@ fn earlier_answers() {
             answer(vec![custom, foreign]),
             answer(vec![media("image/png", MediaSource::Inline(b"x".to_vec()))]),
             answer(vec![media("", MediaSource::File("audio_2".into()))]),
+            kept,
         ],
         &Profile::OPENAI,
     );
@@ -409,7 +418,8 @@ fn earlier_answers() {
             {"role": "assistant", "content": null, "audio": {"id": "audio_1"}},
             {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "n", "input": "x"}}]},
             {"role": "assistant", "content": ""},
-            {"role": "assistant", "content": null, "audio": {"id": "audio_2"}}
+            {"role": "assistant", "content": null, "audio": {"id": "audio_2"}},
+            {"role": "assistant", "content": null, "audio": {"id": "audio_3"}}
         ])
     );
     assert_eq!(

@@ -9,7 +9,7 @@ use llm_provider_sdk::types::{
 };
 
 use crate::response::{call_id, finish, sound_of};
-use crate::wire::answer::{Answer, Call, FunctionCall, Place, Sound, Thought};
+use crate::wire::answer::{Answer, Call, Place, Sound, Thought};
 use crate::wire::media::Base64Pieces;
 use crate::wire::{is_empty, merge, object};
 
@@ -24,7 +24,6 @@ pub(super) struct Choice {
     thoughts: Vec<OpenThought>,
     calls: Vec<OpenCall>,
     sound: Option<OpenSound>,
-    function_call: Option<FunctionCall>,
     images: u32,
     others: u32,
     text_begun: bool,
@@ -44,6 +43,8 @@ struct OpenThought {
     key: Option<(String, u64)>,
     /// The format of its state, once it has one.
     format: Option<String>,
+    /// What was said of it without a key.
+    plain: String,
 }
 
 /// A call that may go on.
@@ -91,7 +92,6 @@ impl Choice {
             thoughts: Vec::new(),
             calls: Vec::new(),
             sound: None,
-            function_call: None,
             images: 0,
             others: 0,
             text_begun: false,
@@ -127,11 +127,6 @@ impl Choice {
         for call in delta.calls {
             self.call(call, out);
         }
-        if let Some(more) = delta.function_call {
-            let open = self.function_call.get_or_insert_default();
-            append(&mut open.name, more.name);
-            append(&mut open.arguments, more.arguments);
-        }
         if let Some(more) = delta.sound {
             self.hear(more);
         }
@@ -150,8 +145,6 @@ impl Choice {
     /// The choice is complete: gives what was held back, and its end.
     pub(super) fn finish(mut self, sound_type: &str, out: &mut Vec<ChatEvent>) {
         let has_calls = !self.calls.is_empty();
-        let function_call = self.function_call.take().map(FunctionCall::into_extra);
-        merge(&mut self.message_extra, function_call.into_iter().collect());
         if self.message_extra.iter().any(|(_, json)| !is_empty(json)) {
             self.text_begun = true;
             self.text(String::new(), None, out);
@@ -202,34 +195,53 @@ impl Choice {
     }
 
     fn thought(&mut self, thought: Thought, out: &mut Vec<ChatEvent>) {
+        let at = self.find_thought(&thought);
         let Thought {
             key,
-            text,
+            mut text,
             mut state,
             redacted,
             extra,
         } = thought;
-        // One part has one state: another format makes another part.
-        let fits = |open: &OpenThought| {
-            open.key == key
-                && match (&open.format, &state) {
-                    (Some(known), Some(new)) => new.format.is_empty() || *known == new.format,
-                    _ => true,
-                }
-        };
-        let at = self.thoughts.iter().position(fits).unwrap_or(self.thoughts.len());
         if at == self.thoughts.len() {
-            self.thoughts.push(OpenThought { key, format: None });
+            self.thoughts.push(OpenThought {
+                key: key.clone(),
+                format: None,
+                plain: String::new(),
+            });
         }
-        if let (Some(state), Some(open)) = (&mut state, self.thoughts.get_mut(at)) {
-            if state.format.is_empty() {
-                state.format = open.format.clone().unwrap_or_else(|| self.own_format.to_owned());
+        if let Some(open) = self.thoughts.get_mut(at) {
+            if key.is_none() {
+                open.plain.push_str(&text);
+            } else if open.key.is_none() {
+                // Said before, without its state.
+                text.clear();
             }
-            open.format = Some(state.format.clone());
+            if let Some(state) = &mut state {
+                if state.format.is_empty() {
+                    state.format = open.format.clone().unwrap_or_else(|| self.own_format.to_owned());
+                }
+                open.format = Some(state.format.clone());
+            }
         }
         let place = Place::Reasoning(u32::try_from(at).unwrap_or(u32::MAX));
         let beside = Beside { state, redacted, extra };
         self.push(place, DeltaContent::Reasoning(text), beside, out);
+    }
+
+    /// Which piece of reasoning this goes on with: that of the same key, as long as the formats of
+    /// their states agree, since one part has one state. A gateway like this one gives the text as
+    /// it comes, without a key, and at the end once more with its signature.
+    fn find_thought(&self, thought: &Thought) -> usize {
+        let agrees = |open: &OpenThought| match (&open.format, &thought.state) {
+            (Some(known), Some(new)) => new.format.is_empty() || *known == new.format,
+            _ => true,
+        };
+        let same = |open: &OpenThought| {
+            let repeated = open.key.is_none() && !open.plain.is_empty() && open.plain == thought.text;
+            (open.key == thought.key || repeated) && agrees(open)
+        };
+        self.thoughts.iter().position(same).unwrap_or(self.thoughts.len())
     }
 
     /// More text, if there is any, and with it what waits for it.
@@ -346,11 +358,5 @@ impl Choice {
         } else if !open.begun {
             self.give_call(at, out);
         }
-    }
-}
-
-fn append(text: &mut Option<String>, more: Option<String>) {
-    if let Some(more) = more {
-        text.get_or_insert_default().push_str(&more);
     }
 }

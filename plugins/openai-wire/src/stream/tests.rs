@@ -414,25 +414,31 @@ fn a_whole_answer_instead_of_a_stream() {
 }
 
 #[test]
-fn functions_of_the_first_form_survive() {
-    let chunks = [
-        delta(r#"{"function_call":{"name":"f","arguments":""}}"#),
-        delta(r#"{"function_call":{"arguments":"{\"a\""}}"#),
-        delta(r#"{"function_call":{"arguments":":1}"}}"#),
-        finish_chunk("function_call"),
-        usage_chunk(),
-        "[DONE]".into(),
-    ];
-    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
-    let answer = fold(events_of(&sse(&chunks), &Profile::OPENAI)).unwrap();
-    let choice = &answer.choices[0];
-    assert_eq!(choice.finish, FinishReason::Other("function_call".into()));
-    assert_eq!(
-        choice.message.parts[0].extra,
-        [(
-            "function_call".to_owned(),
-            r#"{"name":"f","arguments":"{\"a\":1}"}"#.to_owned()
-        )]
+fn functions_of_the_first_form_are_calls() {
+    let answer = compare(
+        &[
+            r#"{"function_call":{"name":"f","arguments":""}}"#,
+            r#"{"function_call":{"arguments":"{\"a\""}}"#,
+            r#"{"function_call":{"arguments":":1}"}}"#,
+        ],
+        "function_call",
+        r#"{"content":null,"function_call":{"name":"f","arguments":"{\"a\":1}"}}"#,
+    );
+    assert_eq!(answer.choices[0].finish, FinishReason::ToolCalls);
+    assert_eq!(answer.choices[0].finish_detail.as_deref(), Some("function_call"));
+}
+
+#[test]
+fn a_thought_that_is_said_again_with_its_signature_is_one() {
+    compare(
+        &[
+            r#"{"reasoning_content":"thi"}"#,
+            r#"{"reasoning_content":"nk"}"#,
+            r#"{"content":"x"}"#,
+            r#"{"reasoning_details":[{"type":"reasoning.text","text":"think","signature":"sig","format":"anthropic","index":0}]}"#,
+        ],
+        "stop",
+        r#"{"content":"x","reasoning_content":"think","reasoning_details":[{"type":"reasoning.text","text":"think","signature":"sig","format":"anthropic","index":0}]}"#,
     );
 }
 

@@ -5,7 +5,6 @@
 //! is `stream`'s, or the shape of a whole answer, which is `response`'s.
 
 use llm_provider_sdk::types::{Annotated, Extras, Media, ProviderState};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Fields, json_string, media, object, read, state};
@@ -65,7 +64,6 @@ pub(crate) struct Answer {
     pub(crate) refusal: String,
     pub(crate) sound: Option<Sound>,
     pub(crate) calls: Vec<Call>,
-    pub(crate) function_call: Option<FunctionCall>,
     pub(crate) other: Vec<Annotated>,
     /// The message's further members.
     pub(crate) extra: Extras,
@@ -108,6 +106,20 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// `{ name, arguments }`.
+    fn read_function(&mut self, mut function: Fields<'_>) {
+        self.name = function.take_some_text("name");
+        self.arguments = match function.take_text("arguments") {
+            Some(text) => text,
+            // Ollama's native form, which some gateways let through: the arguments as an object.
+            None => function
+                .take("arguments")
+                .map(|a| a.get().to_owned())
+                .unwrap_or_default(),
+        };
+        self.extra.extend(function.into_extras());
+    }
+
     /// A custom tool's call has no neutral form, since its input is no JSON: it travels whole.
     pub(crate) fn into_custom(self) -> Annotated {
         let custom = object(&vec![
@@ -127,27 +139,6 @@ impl Call {
     }
 }
 
-/// The call of OpenAI's first form of tools, `functions`.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct FunctionCall {
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) arguments: Option<String>,
-}
-
-impl FunctionCall {
-    /// As the message's member that it was.
-    pub(crate) fn into_extra(self) -> (String, String) {
-        let name = json_string(&self.name.unwrap_or_default());
-        let arguments = json_string(&self.arguments.unwrap_or_default());
-        (
-            "function_call".to_owned(),
-            format!("{{\"name\":{name},\"arguments\":{arguments}}}"),
-        )
-    }
-}
-
 /// Reads a message or a delta.
 pub(crate) fn answer(mut fields: Fields<'_>, profile: &Profile) -> Answer {
     let mut answer = Answer::default();
@@ -164,7 +155,12 @@ pub(crate) fn answer(mut fields: Fields<'_>, profile: &Profile) -> Answer {
         .filter_map(read::<Fields<'_>>)
         .map(|members| call(members, profile))
         .collect();
-    answer.function_call = fields.take_as("function_call");
+    // OpenAI's first form of tools, `functions`: one call, without an id.
+    if let Some(function) = fields.take_object("function_call") {
+        let mut call = Call::default();
+        call.read_function(function);
+        answer.calls.push(call);
+    }
     answer.sound = fields.take_object("audio").map(sound);
     for image in fields.take_list("images") {
         answer.read_part(image);
@@ -334,17 +330,8 @@ fn call(mut members: Fields<'_>, profile: &Profile) -> Call {
         call.name = custom.take_some_text("name");
         call.arguments = custom.take_text("input").unwrap_or_default();
     }
-    if let Some(mut function) = members.take_object("function") {
-        call.name = function.take_some_text("name");
-        call.arguments = match function.take_text("arguments") {
-            Some(text) => text,
-            // Ollama's native form, which some gateways let through: the arguments as an object.
-            None => function
-                .take("arguments")
-                .map(|a| a.get().to_owned())
-                .unwrap_or_default(),
-        };
-        call.extra.extend(function.into_extras());
+    if let Some(function) = members.take_object("function") {
+        call.read_function(function);
     }
     match members.take_text("type") {
         Some(kind) if kind == "custom" => call.custom = true,
@@ -441,9 +428,10 @@ mod tests {
                 {"index":1,"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"custom":null},
                 {"function":{"name":"g","arguments":{"x":1}}},
                 {"id":"c","type":"custom","custom":{"name":"h","input":"say \"hi\""}},
-                {"id":"d","function":{"name":"k","arguments":""},"extra_content":{"google":1}}]}"#,
+                {"id":"d","function":{"name":"k","arguments":""},"extra_content":{"google":1}}],
+                "function_call":{"name":"legacy","arguments":"{}"}}"#,
         );
-        let [a, b, c, d] = <[Call; 4]>::try_from(answer.calls).ok().unwrap();
+        let [a, b, c, d, e] = <[Call; 5]>::try_from(answer.calls).ok().unwrap();
         assert_eq!(
             (a.index, a.id.as_deref(), a.arguments.as_str()),
             (Some(1), Some("a"), "{}")
@@ -457,6 +445,7 @@ mod tests {
             c.into_custom().value,
             r#"{"id":"c","type":"custom","custom":{"name":"h","input":"say \"hi\""}}"#
         );
+        assert_eq!((e.id, e.name.as_deref()), (None, Some("legacy")));
         assert_eq!(d.extra, [("extra_content".to_owned(), r#"{"google":1}"#.to_owned())]);
     }
 

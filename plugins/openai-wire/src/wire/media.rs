@@ -80,7 +80,6 @@ pub(crate) fn sound_format(media_type: &str) -> &str {
 pub(crate) fn sound_type(format: &str) -> String {
     match format {
         "mp3" => "audio/mpeg".to_owned(),
-        "pcm16" => "audio/pcm".to_owned(),
         other => format!("audio/{other}"),
     }
 }
