@@ -277,3 +277,228 @@ pub(crate) fn respond(error: &GatewayError, dialect: Dialect) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn provider(kind: ErrorKind, retryable: bool) -> GatewayError {
+        let error = llm::Error {
+            kind,
+            message: "what the provider says".into(),
+            retryable,
+            retry_after_ms: Some(1500),
+            http_status: Some(418),
+            provider_code: Some("own_code".into()),
+            param: Some("temperature".into()),
+            request_id: Some("r-1".into()),
+            raw: Some(r#"{"internal":"detail"}"#.into()),
+        };
+        GatewayError::Provider {
+            provider: "acme".into(),
+            error: Box::new(error),
+        }
+    }
+
+    async fn answered(error: &GatewayError) -> (http::response::Parts, Value) {
+        let (head, body) = respond(error, Dialect::OpenAi).into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// The table of `docs/errors.md`.
+    #[tokio::test]
+    async fn every_kind_has_its_status_type_and_code() {
+        use ErrorKind as K;
+        let cases = [
+            (K::InvalidRequest, 400, "invalid_request_error", "own_code", "client"),
+            (
+                K::Authentication,
+                502,
+                "server_error",
+                "provider_authentication",
+                "provider",
+            ),
+            (
+                K::Permission,
+                403,
+                "permission_error",
+                "provider_permission",
+                "provider",
+            ),
+            (K::NotFound, 404, "invalid_request_error", "own_code", "client"),
+            (
+                K::RequestTooLarge,
+                413,
+                "invalid_request_error",
+                "request_too_large",
+                "client",
+            ),
+            (
+                K::RateLimited,
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "provider",
+            ),
+            (
+                K::QuotaExhausted,
+                429,
+                "insufficient_quota",
+                "insufficient_quota",
+                "provider",
+            ),
+            (
+                K::Overloaded,
+                503,
+                "overloaded_error",
+                "provider_overloaded",
+                "provider",
+            ),
+            (
+                K::ContextLength,
+                400,
+                "invalid_request_error",
+                "context_length_exceeded",
+                "client",
+            ),
+            (
+                K::ContentFiltered,
+                400,
+                "invalid_request_error",
+                "content_filter",
+                "client",
+            ),
+            (K::Timeout, 504, "timeout_error", "provider_timeout", "provider"),
+            (K::Cancelled, 499, "invalid_request_error", "cancelled", "client"),
+            (K::Transport, 502, "server_error", "provider_unreachable", "provider"),
+            (K::StreamTruncated, 502, "server_error", "stream_truncated", "provider"),
+            (K::Upstream, 502, "server_error", "provider_error", "provider"),
+            (K::Unsupported, 400, "invalid_request_error", "own_code", "client"),
+            (K::Denied, 403, "permission_error", "denied_by_host", "host"),
+            (K::Internal, 502, "server_error", "plugin_error", "plugin"),
+        ];
+        for (kind, status, class, code, fault) in cases {
+            let (head, body) = answered(&provider(kind, false)).await;
+            let error = &body["error"];
+            assert_eq!(head.status, status, "{kind:?}");
+            assert_eq!(
+                [&error["type"], &error["code"], &error["fault"]],
+                [class, code, fault],
+                "{kind:?}"
+            );
+            assert_eq!(error["param"], "temperature");
+            assert_eq!(
+                [
+                    &error["provider"],
+                    &error["provider_status"],
+                    &error["provider_code"],
+                    &error["provider_request_id"]
+                ],
+                [&json!("acme"), &json!(418), &json!("own_code"), &json!("r-1")]
+            );
+            assert!(error["message"].as_str().unwrap().contains("what the provider says"));
+            assert!(
+                !body.to_string().contains("internal\":"),
+                "the raw body stays inside: {body}"
+            );
+            assert_eq!(head.headers["retry-after"], "2");
+            assert_eq!(head.headers["retry-after-ms"], "1500");
+            let stops_retries = status == 429 || status >= 500;
+            assert_eq!(head.headers.get("x-should-retry").is_some(), stops_retries, "{kind:?}");
+            let (head, _) = answered(&provider(kind, true)).await;
+            assert_eq!(head.headers.get("x-should-retry"), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_hosts_own_failures() {
+        let message = || "m".to_owned();
+        let cases = [
+            (
+                GatewayError::InvalidRequest {
+                    message: message(),
+                    param: Some("a[0].b".into()),
+                    code: None,
+                },
+                400,
+                "invalid_request",
+            ),
+            (
+                GatewayError::UnsupportedMediaType { message: message() },
+                415,
+                "unsupported_media_type",
+            ),
+            (GatewayError::BodyTooLarge { limit: 5 }, 413, "request_too_large"),
+            (
+                GatewayError::Unauthenticated { message: message() },
+                401,
+                "invalid_api_key",
+            ),
+            (GatewayError::Forbidden { message: message() }, 403, "forbidden"),
+            (
+                GatewayError::ModelNotFound {
+                    model: "x".into(),
+                    message: message(),
+                },
+                404,
+                "model_not_found",
+            ),
+            (
+                GatewayError::RouteNotFound {
+                    message: message(),
+                    wrong_method: false,
+                },
+                404,
+                "unknown_url",
+            ),
+            (
+                GatewayError::RouteNotFound {
+                    message: message(),
+                    wrong_method: true,
+                },
+                405,
+                "method_not_allowed",
+            ),
+            (GatewayError::Overloaded, 503, "host_overloaded"),
+            (GatewayError::ShuttingDown, 503, "host_shutting_down"),
+            (
+                GatewayError::DeadlineExceeded { message: message() },
+                504,
+                "deadline_exceeded",
+            ),
+            (
+                GatewayError::Plugin {
+                    plugin: "p".into(),
+                    message: message(),
+                    code: "plugin_trapped",
+                    retryable: false,
+                },
+                502,
+                "plugin_trapped",
+            ),
+            (GatewayError::Internal { message: message() }, 500, "internal_error"),
+        ];
+        for (error, status, code) in cases {
+            let (head, body) = answered(&error).await;
+            assert_eq!(
+                (head.status.as_u16(), body["error"]["code"].as_str()),
+                (status, Some(code))
+            );
+            assert_eq!(body["error"]["message"], json!(error.to_string()));
+            assert_eq!(head.headers["content-type"], "application/json");
+            assert_eq!(head.headers.get("www-authenticate").is_some(), status == 401);
+            let fault = if status < 500 {
+                "client"
+            } else if status == 502 {
+                "plugin"
+            } else {
+                "host"
+            };
+            assert_eq!(body["error"]["fault"], json!(fault), "{error:?}");
+        }
+    }
+}

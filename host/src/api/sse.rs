@@ -122,3 +122,92 @@ fn cut_short() -> llm::Error {
         raw: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// Writes the names of the events.
+    struct Names;
+
+    impl Encoder for Names {
+        fn start(&mut self, start: &llm::ResponseStart, out: &mut BytesMut) {
+            out.extend_from_slice(start.id.as_bytes());
+        }
+
+        fn event(&mut self, event: &llm::ChatEvent, out: &mut BytesMut) {
+            let name = match event {
+                llm::ChatEvent::Done => " done".to_owned(),
+                llm::ChatEvent::Error(error) => format!(" {}", error.message),
+                llm::ChatEvent::Other(other) => format!(" {}", other.kind),
+                _ => " event".to_owned(),
+            };
+            out.extend_from_slice(name.as_bytes());
+        }
+    }
+
+    fn start() -> llm::ResponseStart {
+        llm::ResponseStart {
+            id: "start".into(),
+            model: String::new(),
+            created: None,
+            dropped: vec![],
+            extra: vec![],
+        }
+    }
+
+    fn named(kind: &str) -> llm::ChatEvent {
+        llm::ChatEvent::Other(llm::Annotated {
+            kind: kind.into(),
+            value: "1".into(),
+        })
+    }
+
+    async fn frame(body: &mut Body<Names>) -> Option<String> {
+        let frame = body.frame().await?.unwrap().into_data().unwrap();
+        Some(String::from_utf8(frame.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_has_arrived_goes_out_in_one_piece() {
+        let batches = vec![
+            vec![named("a"), named("b")],
+            vec![named("c"), llm::ChatEvent::Done],
+            vec![named("late")],
+        ];
+        let mut body = Body::new(&start(), Box::pin(stream::iter(batches)), Names);
+        assert_eq!(frame(&mut body).await.as_deref(), Some("start a b c done"));
+        assert_eq!(frame(&mut body).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_stops_short_is_a_failure() {
+        let mut body = Body::new(&start(), Box::pin(stream::iter([vec![named("a")]])), Names);
+        assert_eq!(
+            frame(&mut body).await.as_deref(),
+            Some("start a the answer broke off before it was complete; ask again")
+        );
+        assert_eq!(frame(&mut body).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_bridged_by_comments() {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let events = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut body = Body::new(&start(), Box::pin(events), Names);
+        assert_eq!(frame(&mut body).await.as_deref(), Some("start"));
+        let began = Instant::now();
+        assert_eq!(frame(&mut body).await.as_deref(), Some(": keep-alive\n\n"));
+        assert_eq!(frame(&mut body).await.as_deref(), Some(": keep-alive\n\n"));
+        assert_eq!(began.elapsed(), 2 * KEEP_ALIVE);
+        sender.send(vec![named("a")]).await.unwrap();
+        assert_eq!(frame(&mut body).await.as_deref(), Some(" a"));
+        assert_eq!(began.elapsed(), 2 * KEEP_ALIVE);
+        // Dropping the body drops the events, which is how the call behind them ends.
+        drop(body);
+        assert!(sender.is_closed());
+    }
+}

@@ -5,6 +5,8 @@
 //! is kept until its choice ends. Never: waiting, and no JSON tree for a token: a token is the
 //! stream's ready-made head, one escaped string, and the ready-made tail.
 
+mod choice;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::api::error::Facts;
@@ -13,7 +15,8 @@ use crate::api::sse;
 use crate::error::GatewayError;
 use crate::llm;
 
-use super::carriers::{self, MediaField, Piece, Placed};
+use self::choice::{Choice, Kind, write_kept};
+use super::carriers::{self, MediaField};
 use super::error;
 use super::request::AnswerForm;
 use super::response::{self, Defaults};
@@ -112,10 +115,7 @@ impl Encoder {
         if let Some(known) = self.choices.iter().position(|choice| choice.index == index) {
             return known;
         }
-        self.choices.push(Choice {
-            index,
-            ..Choice::default()
-        });
+        self.choices.push(Choice::new(index));
         let delta = |delta: &mut Object<'_>| {
             delta.field("role", "assistant");
             delta.field("content", "");
@@ -286,157 +286,6 @@ impl sse::Encoder for Encoder {
             llm::ChatEvent::Error(error) => self.fail(out, error),
             llm::ChatEvent::Done => self.done(out),
         }
-    }
-}
-
-/// One answer while it is written.
-#[derive(Default)]
-struct Choice {
-    index: u32,
-    /// In the order of their numbers.
-    parts: Vec<Part>,
-    calls: usize,
-}
-
-/// One part while it is written.
-struct Part {
-    number: u32,
-    kind: Kind,
-    /// A text's length in bytes; the text itself is not kept.
-    length: usize,
-    /// A thought's text, which goes out once more beside its signature.
-    thought: String,
-    redacted: bool,
-    state: Option<llm::ProviderState>,
-    extra: llm::Extras,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Reasoning,
-    Refusal,
-    /// Its position among the calls; none for a legacy `function_call`.
-    ToolCall(Option<usize>),
-    /// It came in one piece and went out at once.
-    Sent,
-}
-
-impl Choice {
-    /// Notes what has to be known of a delta later. Gives the part's place among the parts so
-    /// far, and its kind.
-    fn take(&mut self, delta: &llm::PartDelta, form: AnswerForm) -> (usize, Kind) {
-        let rank = self.parts.partition_point(|part| part.number < delta.part);
-        if self.parts.get(rank).is_none_or(|part| part.number != delta.part) {
-            let kind = self.kind(&delta.content, form);
-            self.parts.insert(rank, Part::new(delta.part, kind));
-        }
-        let Some(part) = self.parts.get_mut(rank) else {
-            return (rank, Kind::Sent);
-        };
-        part.take(delta);
-        (rank, part.kind)
-    }
-
-    fn kind(&mut self, content: &llm::DeltaContent, form: AnswerForm) -> Kind {
-        match content {
-            llm::DeltaContent::Text(_) => Kind::Text,
-            llm::DeltaContent::Reasoning(_) => Kind::Reasoning,
-            llm::DeltaContent::Refusal(_) => Kind::Refusal,
-            llm::DeltaContent::ToolCall(_) if form.legacy_functions && !self.has_legacy_call() => Kind::ToolCall(None),
-            llm::DeltaContent::ToolCall(_) => self.next_call(),
-            llm::DeltaContent::Other(other) if carriers::is_tool_call(other) => self.next_call(),
-            llm::DeltaContent::Media(_) | llm::DeltaContent::Other(_) => Kind::Sent,
-        }
-    }
-
-    fn has_legacy_call(&self) -> bool {
-        self.parts.iter().any(|part| part.kind == Kind::ToolCall(None))
-    }
-
-    fn next_call(&mut self) -> Kind {
-        self.calls += 1;
-        Kind::ToolCall(Some(self.calls - 1))
-    }
-}
-
-impl Part {
-    fn new(number: u32, kind: Kind) -> Self {
-        Self {
-            number,
-            kind,
-            length: 0,
-            thought: String::new(),
-            redacted: false,
-            state: None,
-            extra: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, delta: &llm::PartDelta) {
-        match (&delta.content, self.kind) {
-            (_, Kind::Sent) => return,
-            (llm::DeltaContent::Text(text), _) => self.length += text.len(),
-            (llm::DeltaContent::Reasoning(text), _) => self.thought.push_str(text),
-            _ => {}
-        }
-        self.redacted |= delta.redacted;
-        if let Some(more) = &delta.state {
-            match &mut self.state {
-                Some(state) => state.data.extend_from_slice(&more.data),
-                None => self.state = Some(more.clone()),
-            }
-        }
-        for (name, value) in &delta.extra {
-            match self.extra.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => *known = carriers::join_arrays(known, value),
-                None => self.extra.push((name.clone(), value.clone())),
-            }
-        }
-    }
-
-    fn placed(&self, index: usize) -> Placed<'_> {
-        let piece = match self.kind {
-            Kind::Text => Piece::Text(self.length),
-            Kind::Reasoning => Piece::Reasoning {
-                text: &self.thought,
-                redacted: self.redacted,
-            },
-            Kind::Refusal | Kind::ToolCall(_) => Piece::Plain,
-            Kind::Sent => Piece::Sent,
-        };
-        Placed {
-            index,
-            piece,
-            state: self.state.as_ref(),
-            extra: &self.extra,
-        }
-    }
-}
-
-/// Writes what could not be said before the whole of a choice was there.
-fn write_kept(object: &mut Object<'_>, parts: &[Part]) {
-    let placed: Vec<_> = parts
-        .iter()
-        .enumerate()
-        .map(|(index, part)| part.placed(index))
-        .collect();
-    carriers::write(object, &placed);
-    let calls: Vec<_> = parts
-        .iter()
-        .filter(|part| part.state.is_some() || !part.extra.is_empty())
-        .filter_map(|part| match part.kind {
-            Kind::ToolCall(Some(position)) => Some((position, part)),
-            _ => None,
-        })
-        .collect();
-    if !calls.is_empty() {
-        object.list("tool_calls", calls, |out, (position, part)| {
-            let mut entry = Object::begin(out);
-            entry.field("index", &position);
-            carriers::call_extras(&mut entry, part.state.as_ref(), &part.extra);
-            entry.end();
-        });
     }
 }
 
