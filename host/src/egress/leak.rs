@@ -12,6 +12,7 @@
 
 mod forms;
 mod scan;
+mod search;
 
 use std::borrow::Cow;
 
@@ -28,9 +29,10 @@ use super::service::Service;
 use super::target::percent_decode;
 
 pub use scan::Scan;
+use search::{Search, Verdict, WINDOW};
 
 /// The shortest secret that is looked for, in bytes.
-pub const SHORTEST: usize = 8;
+pub const SHORTEST: usize = WINDOW;
 
 /// How much of a body is searched at a time, in bytes.
 const SLICE: usize = 256 * 1024;
@@ -40,9 +42,7 @@ pub const REDACTED: &str = "[secret]";
 
 /// Texts to look for. Their memory is overwritten when the last scan is done.
 pub struct Needles {
-    forms: Vec<Zeroizing<Vec<u8>>>,
-    shortest: usize,
-    longest: usize,
+    search: Search,
 }
 
 impl Needles {
@@ -60,24 +60,20 @@ impl Needles {
                 }
             }
         }
-        let lengths = || all.iter().map(|form| form.len());
-        let (shortest, longest) = (lengths().min().unwrap_or(usize::MAX), lengths().max().unwrap_or(0));
         Self {
-            forms: all,
-            shortest,
-            longest,
+            search: Search::new(all),
         }
     }
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.forms.is_empty()
+        self.search.longest() == 0
     }
 
     /// The text with every secret taken out.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut redacted = Cow::Borrowed(text);
-        for form in self.forms.iter().filter_map(|form| std::str::from_utf8(form).ok()) {
+        for form in self.search.texts().filter_map(|form| std::str::from_utf8(form).ok()) {
             if redacted.contains(form) {
                 redacted = Cow::Owned(redacted.replace(form, REDACTED));
             }
@@ -88,17 +84,13 @@ impl Needles {
     /// Whether the bytes hold a secret.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
         // Most headers are shorter than any secret.
-        bytes.len() >= self.shortest
-            && self
-                .forms
-                .iter()
-                .any(|form| memchr::memmem::find(bytes, form).is_some())
+        bytes.len() >= self.search.shortest() && self.search.run(bytes) == Verdict::Found
     }
 
     /// As [`are_in`](Self::are_in), letting other tasks run now and then: a request with pictures
     /// in it takes tens of milliseconds.
     async fn are_in_large(&self, bytes: &[u8]) -> bool {
-        let overlap = self.longest.saturating_sub(1);
+        let overlap = self.search.longest().saturating_sub(1);
         let mut from = 0;
         while let Some(rest) = bytes.get(from..) {
             let slice = rest.get(..SLICE + overlap).unwrap_or(rest);
@@ -174,7 +166,7 @@ pub fn guard(needles: Needles, response: UpstreamResponse) -> Result<UpstreamRes
         return Ok(response);
     }
     let repeats = |bytes: &[u8]| {
-        bytes.len() >= needles.shortest && (needles.are_in(bytes) || needles.are_in(&percent_decode(bytes)))
+        bytes.len() >= needles.search.shortest() && (needles.are_in(bytes) || needles.are_in(&percent_decode(bytes)))
     };
     if response
         .headers

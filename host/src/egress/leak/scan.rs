@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
 
+use super::search::Verdict;
 use super::{Needles, Piece};
 use crate::egress::body::Body;
 use crate::egress::error::{EgressError, Rule};
@@ -46,35 +47,14 @@ impl Scan {
             joined.freeze()
         };
         self.held = Bytes::new();
-        if self.needles.are_in(&window) {
-            return Err(Rule::LeakIn("body"));
+        match self.needles.search.run(&window) {
+            Verdict::Found => Err(Rule::LeakIn("body")),
+            Verdict::Clear(until) => {
+                self.held = window.split_off(until);
+                Ok(window)
+            }
         }
-        let clear = window.len() - self.needles.begun_at_end_of(&window);
-        self.held = window.split_off(clear);
-        Ok(window)
     }
-}
-
-impl Needles {
-    /// How many bytes at the end may be the beginning of a secret.
-    fn begun_at_end_of(&self, bytes: &[u8]) -> usize {
-        let tail_from = bytes.len().saturating_sub(self.longest.saturating_sub(1));
-        let tail = bytes.get(tail_from..).unwrap_or_default();
-        self.forms
-            .iter()
-            .filter_map(|form| begun_at_end(form, tail))
-            .max()
-            .unwrap_or(0)
-    }
-}
-
-/// The length of the longest end of `tail` with which `form` starts.
-fn begun_at_end(form: &[u8], tail: &[u8]) -> Option<usize> {
-    let first = *form.first()?;
-    memchr::memchr_iter(first, tail)
-        .filter_map(|at| tail.get(at..))
-        .find(|end| end.len() < form.len() && form.starts_with(end))
-        .map(<[u8]>::len)
 }
 
 impl Stream for Scan {
