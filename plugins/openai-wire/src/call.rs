@@ -3,9 +3,9 @@
 //! In: a request, the profile, and an HTTP request that has its address, headers and credential.
 //! Out: the answer, whole or as a stream. Never: an address or a header of its own.
 
-use llm_provider_sdk::EventStream;
 use llm_provider_sdk::http::{Request, Response};
-use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, Header, ModelInfo};
+use llm_provider_sdk::{EventStream, embeddings};
 
 use crate::profile::Profile;
 use crate::request::{self, Asked, Options};
@@ -26,7 +26,14 @@ pub async fn complete(
     let (mut answer, asked) = send(http, req, profile, options).await?;
     let (status, headers) = (answer.status, answer.headers().to_vec());
     let body = answer.bytes().await?;
-    response::decode(&body, asked, profile).map_err(|error| error.with_response(status, &headers))
+    response::decode(&body, asked, profile).map_err(|error| located(error, status, &headers))
+}
+
+/// The error with what the answer's head says. An error inside an answer of status 200 may have a
+/// status of its own.
+fn located(error: Error, status: u16, headers: &[Header]) -> Error {
+    let own = error.http_status.unwrap_or(status);
+    error.with_response(own, headers)
 }
 
 /// Asks for an answer piece by piece.
@@ -52,6 +59,22 @@ pub async fn stream(
         return Ok(EventStream::from_events(decoder.whole(&body)));
     }
     Ok(EventStream::decode(answer, decoder))
+}
+
+/// Asks for the vectors of texts.
+///
+/// # Errors
+/// As [`complete`].
+pub async fn embed(http: Request, req: &embeddings::Request, profile: &Profile) -> Result<embeddings::Response, Error> {
+    let (body, dropped) = crate::embeddings::encode(req, profile);
+    let mut answer = http.json(&body).send().await?;
+    if !answer.is_success() {
+        return Err(error::from_response(&mut answer, profile).await);
+    }
+    let (status, headers) = (answer.status, answer.headers().to_vec());
+    let body = answer.bytes().await?;
+    crate::embeddings::decode(&body, req.inputs.len(), dropped, profile)
+        .map_err(|error| located(error, status, &headers))
 }
 
 /// Asks for the list of models.

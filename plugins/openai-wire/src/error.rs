@@ -4,13 +4,15 @@
 //! [`Error`] of the right kind. Never: a failure to read an error; whatever a provider sends, its
 //! status alone makes an error of it.
 
+mod wait;
+
 use llm_provider_sdk::error::{kind_of_status, retryable};
 use llm_provider_sdk::http::Response;
 use llm_provider_sdk::types::{Error, ErrorKind, Header};
 use serde_json::value::RawValue;
 
 use crate::profile::Profile;
-use crate::wire::{Fields, read};
+use crate::wire::{Fields, is_empty, read};
 
 /// Most bytes of an error's body that are read; more does not explain more.
 const BODY_LIMIT: usize = 256 << 10;
@@ -41,6 +43,12 @@ pub fn from_status(status: u16, headers: &[Header], body: &[u8], profile: &Profi
             profile.name
         ));
     }
+    if error.message.is_empty() {
+        error = error.with_message(format!("{} answered with status {status} and no reason", profile.name));
+    }
+    if error.kind == ErrorKind::RateLimited {
+        error.retry_after_ms = error.retry_after_ms.or_else(|| wait::reset_ms(headers));
+    }
     error.provider_code = words.code;
     error
 }
@@ -67,9 +75,9 @@ pub(crate) fn inside(fields: &Fields<'_>, raw: &str, profile: &Profile) -> Error
 
 /// Whether an object is an error rather than a chunk or an answer.
 pub(crate) fn is_error(fields: &Fields<'_>) -> bool {
-    fields
-        .get("error")
-        .is_some_and(|error| error.get() != "null" && error.get() != "false")
+    // Some servers write the member always, and empty where there is none.
+    let told = |error: &RawValue| !is_empty(error.get()) && error.get() != "false";
+    fields.get("error").is_some_and(told)
         || (!fields.has("choices") && fields.get("object").is_some_and(|object| object.get() == "\"error\""))
 }
 
@@ -104,7 +112,7 @@ impl Words {
             return words;
         }
         Self {
-            message: read(error),
+            message: read::<String>(error).filter(|text| !text.is_empty()),
             code: text(fields, "code").or_else(|| text(fields, "error_type")),
             ..Self::default()
         }
@@ -351,6 +359,7 @@ mod tests {
     fn chunks_are_no_errors() {
         for json in [
             r#"{"choices":[],"error":null}"#,
+            r#"{"choices":[],"error":""}"#,
             r#"{"object":"chat.completion.chunk","choices":[]}"#,
         ] {
             assert!(!is_error(&Fields::parse(json).unwrap()), "{json}");

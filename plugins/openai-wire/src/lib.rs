@@ -5,13 +5,14 @@
 //! differs is a [`Profile`].
 //!
 //! [`call`] is the way of one call; it reads top to bottom: [`request`] → the host's HTTP →
-//! [`error`], [`response`] or [`stream`]. [`models`] reads the list of models. All but [`call`] are
+//! [`error`], [`response`] or [`stream`]. [`models`] reads the list of models, [`embeddings`] is the same way for vectors. All but [`call`] are
 //! pure.
 
 // The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
 #![allow(clippy::result_large_err)]
 
 pub mod call;
+pub mod embeddings;
 pub mod error;
 pub mod models;
 pub mod profile;

@@ -11,7 +11,7 @@ mod settings;
 
 use llm_openai_wire::{Profile, call};
 use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
-use llm_provider_sdk::{Chat, CredentialSlot, EventStream, Manifest, Provider, http};
+use llm_provider_sdk::{Chat, CredentialSlot, Embeddings, EventStream, Manifest, Provider, embeddings, http};
 
 use settings::Settings;
 
@@ -22,7 +22,7 @@ const KEY: &str = "api-key";
 #[derive(Debug)]
 pub struct OpenAi;
 
-llm_provider_sdk::export!(OpenAi: chat);
+llm_provider_sdk::export!(OpenAi: chat, embeddings);
 
 impl Provider for OpenAi {
     fn describe() -> Manifest {
@@ -78,4 +78,14 @@ fn chat(settings: &Settings) -> http::Request {
     settings
         .address(http::Request::post(settings.url("/chat/completions")))
         .credential(KEY)
+}
+
+impl Embeddings for OpenAi {
+    async fn embed(req: embeddings::Request) -> Result<embeddings::Response, Error> {
+        let settings = Settings::of_host()?;
+        let request = settings
+            .address(http::Request::post(settings.url("/embeddings")))
+            .credential(KEY);
+        call::embed(request, &req, &Profile::OPENAI).await
+    }
 }

@@ -3,7 +3,7 @@
 use llm_plugin_openai::OpenAi;
 use llm_provider_sdk::testing::{Recording, Reply, block_on};
 use llm_provider_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Message, PartContent, Role};
-use llm_provider_sdk::{Chat, HttpError, Provider};
+use llm_provider_sdk::{Chat, Embeddings, HttpError, Provider, embeddings};
 use serde_json::json;
 
 fn request() -> ChatRequest {
@@ -149,6 +149,28 @@ fn an_answer_that_is_none_is_the_providers_fault() {
         assert_eq!(error.kind, ErrorKind::Upstream, "{body}");
         assert_eq!((error.http_status, error.request_id.as_deref()), (Some(200), Some("r")));
     }
+}
+
+#[test]
+fn vectors() {
+    let body = r#"{"object":"list","model":"e-1","data":[{"index":0,"embedding":"AACAPw=="}],"usage":{"prompt_tokens":2,"total_tokens":2}}"#;
+    let recording = Recording::new()
+        .reply(Reply::json(200, body))
+        .reply(Reply::json(404, "{}"))
+        .install();
+    let req = embeddings::Request {
+        model: "e".into(),
+        inputs: vec![embeddings::Input::Text("hi".into())],
+        dimensions: None,
+        user: None,
+        extra: Vec::new(),
+    };
+    let answer = block_on(OpenAi::embed(req.clone())).unwrap();
+    assert_eq!((answer.model.as_str(), answer.vectors), ("e-1", vec![vec![1.0]]));
+    let sent = &recording.requests()[0];
+    assert_eq!(sent.url, "https://api.openai.com/v1/embeddings");
+    assert_eq!(sent.credential.as_deref(), Some("api-key"));
+    assert_eq!(block_on(OpenAi::embed(req)).unwrap_err().kind, ErrorKind::NotFound);
 }
 
 #[test]

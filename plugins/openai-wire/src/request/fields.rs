@@ -19,6 +19,7 @@ use crate::wire::Fields;
 #[serde(untagged)]
 pub(crate) enum Member<'a> {
     Raw(&'a RawValue),
+    Owned(Box<RawValue>),
     Text(Cow<'a, str>),
     Flag(bool),
     Number(usize),

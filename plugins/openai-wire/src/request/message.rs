@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use llm_provider_sdk::types::{
-    Error, Media, MediaSource, Message as Neutral, Part, PartContent, ProviderState, ResultContent, Role, ToolResult,
+    Error, Media, MediaSource, Message as Neutral, Part, PartContent, ResultContent, Role, ToolResult,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -186,7 +186,7 @@ impl<'a> Encoder<'a, '_> {
                     let mut members = Members::default();
                     members.cache(part.cache.as_ref(), &path, self.profile, self.asked);
                     items.push(Item::with(content::Kind::Text { text }, members));
-                    if let Some(state) = self.state(part, at) {
+                    if let Some(state) = self.state(part, at)? {
                         wire.extra.push("provider_state", state);
                     }
                 }
@@ -227,7 +227,7 @@ impl<'a> Encoder<'a, '_> {
                 let known = self.profile.function_fields;
                 extra.extend_known(&part.extra, known, &path, self.asked)?;
                 extra.cache(part.cache.as_ref(), &path, self.profile, self.asked);
-                if let Some(state) = self.state(part, &path) {
+                if let Some(state) = self.state(part, &path)? {
                     extra.push("provider_state", state);
                 }
                 wire.tool_calls.push(Call::Function {
@@ -322,16 +322,17 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// The state of a part, where the provider knows its format.
-    fn state(&mut self, part: &'a Part, at: &str) -> Option<Member<'a>> {
-        let state = part.state.as_ref()?;
+    fn state(&mut self, part: &'a Part, at: &str) -> Result<Option<Member<'a>>, Error> {
+        let Some(state) = &part.state else { return Ok(None) };
         if self.profile.state_formats.has(&state.format) {
-            return Some(state_member(state));
+            let json = RawValue::from_string(state::json(state)).map_err(|_| fields::not_json(at))?;
+            return Ok(Some(Member::Owned(json)));
         }
         self.asked.drop(
             format!("{at}.provider_state"),
             format!("{} does not know state of format `{}`", self.profile.name, state.format),
         );
-        None
+        Ok(None)
     }
 
     fn misplaced(&mut self, at: &str) {
@@ -345,15 +346,6 @@ impl Message<'_> {
     fn says_something(&self) -> bool {
         !self.tool_calls.is_empty() || self.refusal.is_some() || self.audio.is_some() || self.extra.has("audio")
     }
-}
-
-/// `{ "format", "data" }`.
-fn state_member(state: &ProviderState) -> Member<'_> {
-    let mut members = Members::default();
-    members.push("format", Member::Text(Cow::Borrowed(&state.format)));
-    let (name, text) = state::member(state, "data");
-    members.push(name, Member::Text(Cow::Owned(text)));
-    Member::Object(members)
 }
 
 /// The id by which the provider knows an earlier answer's sound.

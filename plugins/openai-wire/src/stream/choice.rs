@@ -4,6 +4,8 @@
 //! Never: a piece of something that the neutral stream carries only as a whole (sound, calls of
 //! custom tools); those wait until the choice is complete.
 
+use std::collections::BTreeMap;
+
 use llm_provider_sdk::types::{
     Annotated, ChatEvent, DeltaContent, Extras, Finish, PartContent, PartDelta, ProviderState, ToolCallDelta,
 };
@@ -11,7 +13,7 @@ use llm_provider_sdk::types::{
 use crate::response::{call_id, finish, sound_of};
 use crate::wire::answer::{Answer, Call, Place, Sound, Thought};
 use crate::wire::media::Base64Pieces;
-use crate::wire::{is_empty, merge, object};
+use crate::wire::{is_empty, merge, object, state};
 
 /// What is known of a choice so far.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Choice {
     /// The message's further members. They travel with its text, since a stream has no other place
     /// for them, and wait for it.
     message_extra: Extras,
+    /// The formats of the parts' states.
+    formats: BTreeMap<u32, String>,
     /// Log probabilities that no delta has carried yet. Some models give those of tokens that make
     /// no content.
     logprobs: Extras,
@@ -96,6 +100,7 @@ impl Choice {
             others: 0,
             text_begun: false,
             message_extra: Extras::new(),
+            formats: BTreeMap::new(),
             logprobs: Extras::new(),
             choice_extra: Extras::new(),
             finish_word: None,
@@ -181,11 +186,19 @@ impl Choice {
     }
 
     /// Gives a delta, and with it the log probabilities that wait for one.
-    fn push(&mut self, place: Place, content: DeltaContent, beside: Beside, out: &mut Vec<ChatEvent>) {
+    fn push(&mut self, place: Place, content: DeltaContent, mut beside: Beside, out: &mut Vec<ChatEvent>) {
+        let part = place.number();
+        if let Some(state) = &beside.state {
+            // A part has one state. One of another format goes on as a field.
+            if self.formats.entry(part).or_insert_with(|| state.format.clone()) != &state.format {
+                beside.extra.push(("provider_state".to_owned(), state::json(state)));
+                beside.state = None;
+            }
+        }
         let logprobs = std::mem::take(&mut self.logprobs);
         out.push(ChatEvent::Delta(PartDelta {
             choice: self.index,
-            part: place.number(),
+            part,
             content,
             state: beside.state,
             redacted: beside.redacted,

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use llm_provider_sdk::types::ProviderState;
 
-use super::Fields;
+use super::{Fields, json_string, object};
 
 /// Takes the state that stands in the member `name` as UTF-8, or in `<name>_base64`.
 /// A format that is missing stays empty; the caller knows whose state it is.
@@ -29,6 +29,15 @@ pub(crate) fn member(state: &ProviderState, name: &str) -> (String, String) {
         Ok(text) => (name.to_owned(), text.to_owned()),
         Err(_) => (format!("{name}_base64"), BASE64.encode(&state.data)),
     }
+}
+
+/// `{ "format", "data" }`.
+pub(crate) fn json(state: &ProviderState) -> String {
+    let (name, text) = member(state, "data");
+    object(&vec![
+        ("format".to_owned(), json_string(&state.format)),
+        (name, json_string(&text)),
+    ])
 }
 
 #[cfg(test)]
