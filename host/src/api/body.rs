@@ -6,8 +6,8 @@
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::context::RequestContext;
@@ -15,8 +15,9 @@ use crate::error::GatewayError;
 
 /// Reads a JSON body.
 ///
-/// The content type is required: it keeps a page in somebody's browser from sending requests to a
-/// host on their machine, since a cross-origin form cannot send JSON without asking first.
+/// A page in somebody's browser must say that it sends JSON: then the browser asks the host first,
+/// which never says yes, and a stranger's page cannot use a host on their machine. Other callers
+/// may leave the content type to `curl`.
 ///
 /// # Errors
 /// `UnsupportedMediaType`, `BodyTooLarge`, `DeadlineExceeded`; `InvalidRequest` for a body that
@@ -49,26 +50,65 @@ async fn all(body: Body, limit: u64) -> Result<Bytes, GatewayError> {
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), GatewayError> {
+    let from_a_page = FROM_A_PAGE.iter().any(|name| headers.contains_key(name));
     let given = headers
         .get(CONTENT_TYPE)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let media_type = given
-        .as_deref()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let subtype = media_type.to_ascii_lowercase();
-    if subtype == "application/json" || (subtype.starts_with("application/") && subtype.ends_with("+json")) {
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if !from_a_page || given.as_deref().is_some_and(is_json) {
         return Ok(());
     }
     let got = given.map_or_else(|| "none was sent".to_owned(), |given| format!("got `{given}`"));
     Err(GatewayError::UnsupportedMediaType {
-        message: format!("the request needs the header `content-type: application/json`; {got}"),
+        message: format!("a request from a page needs the header `content-type: application/json`; {got}"),
     })
+}
+
+/// Headers that a browser sets on every request across origins and no page can take off.
+const FROM_A_PAGE: [HeaderName; 2] = [ORIGIN, HeaderName::from_static("sec-fetch-site")];
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_page_must_say_that_it_sends_json() {
+        let form = Some("application/x-www-form-urlencoded");
+        for (origin, content_type, expected) in [
+            (None, None, true),
+            (None, form, true),
+            (Some("https://evil.example"), None, false),
+            (Some("https://evil.example"), form, false),
+            (Some("null"), Some("text/plain"), false),
+            (
+                Some("https://app.example"),
+                Some("application/json; charset=utf-8"),
+                true,
+            ),
+            (Some("https://app.example"), Some("Application/Vnd.X+JSON"), true),
+        ] {
+            let mut headers = HeaderMap::new();
+            let mut set = |name, value: Option<&'static str>| {
+                value.map(|value| headers.insert(name, HeaderValue::from_static(value)));
+            };
+            set(ORIGIN, origin);
+            set(CONTENT_TYPE, content_type);
+            assert_eq!(require_json(&headers).is_ok(), expected, "{origin:?} {content_type:?}");
+        }
+    }
 }

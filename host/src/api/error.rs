@@ -152,7 +152,7 @@ impl<'e> Facts<'e> {
     fn add_details(&mut self, error: &'e GatewayError) {
         match error {
             GatewayError::InvalidRequest { param, .. } => self.param = param.as_deref(),
-            GatewayError::ModelNotFound { .. } => self.param = Some("model"),
+            GatewayError::ModelNotFound { .. } | GatewayError::Forbidden { .. } => self.param = Some("model"),
             GatewayError::Provider { provider, error } => {
                 self.param = error.param.as_deref();
                 self.provider = Some(provider);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::middleware::from_fn_with_state;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -119,7 +119,18 @@ impl Dispatch for Script {
                 extra: vec![("odd".into(), "1".into())],
             },
         };
-        Ok(vec![entry("fast", None), entry("acme/org/x-1", Some(9))])
+        Ok(vec![
+            entry("fast", None),
+            entry("slow", None),
+            entry("acme/org/x-1", Some(9)),
+        ])
+    }
+}
+
+fn key(models: &[&str]) -> Principal {
+    Principal::Key {
+        name: "app".into(),
+        models: models.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -133,10 +144,7 @@ async fn running() -> Running {
     let script = Arc::new(Script::default());
     let front = Front::new(Arc::clone(&script) as Arc<dyn Dispatch>, Arc::new(SystemClock), || 2000);
     let authenticator: Arc<dyn Authenticator> = Arc::new(|presented: Option<&[u8]>| match presented {
-        Some(b"open sesame") => Ok(Principal::Key {
-            name: "app".into(),
-            models: Arc::new([]),
-        }),
+        Some(b"open sesame") => Ok(key(&["fast", "acme/*"])),
         _ => Err(GatewayError::Unauthenticated {
             message: "send a key".into(),
         }),
@@ -201,13 +209,7 @@ async fn a_whole_answer() {
     assert_eq!(header("x-llm-host-dropped"), "logit_bias");
     let asked = running.script.asked.lock().unwrap();
     let (context, asked) = &asked[0];
-    assert_eq!(
-        context.principal,
-        Principal::Key {
-            name: "app".into(),
-            models: Arc::new([])
-        }
-    );
+    assert_eq!(context.principal, key(&["fast", "acme/*"]));
     assert_eq!(header("x-request-id"), context.id.as_str());
     assert!(
         context.id.as_str().starts_with("req_") && context.id.as_str().len() == 28,
@@ -312,11 +314,17 @@ async fn refusals_are_in_openais_form() {
         request.headers_mut().remove(name);
         request
     };
+    let from_a_page = |mut request: Request<Full<Bytes>>| {
+        request
+            .headers_mut()
+            .insert("origin", HeaderValue::from_static("https://evil.example"));
+        request
+    };
     let post = |body: &'static str| request(Method::POST, "/v1/chat/completions", body);
     let cases = [
         (without("authorization", chat(&json!({}))), 401, "invalid_api_key", None),
         (
-            without("content-type", chat(&json!({}))),
+            from_a_page(without("content-type", chat(&json!({})))),
             415,
             "unsupported_media_type",
             None,
@@ -379,6 +387,15 @@ async fn models() {
         "context_window": 1000, "capabilities": ["chat"], "odd": 1,
     });
     assert_eq!((&list["object"], &list["data"][0]), (&json!("list"), &fast));
+    let names: Vec<_> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| &model["id"])
+        .collect();
+    assert_eq!(names, ["fast", "acme/org/x-1"], "those that the key may ask for");
+    let (head, _) = running.json(request(Method::GET, "/v1/models/slow", "")).await;
+    assert_eq!(head.status, StatusCode::NOT_FOUND);
     for id in ["acme/org/x-1", "acme%2Forg%2Fx-1"] {
         let (_, one) = running
             .json(request(Method::GET, &format!("/v1/models/{id}"), ""))

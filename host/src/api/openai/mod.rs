@@ -32,8 +32,9 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
+use crate::auth;
 use crate::context::RequestContext;
-use crate::dispatch::{LlmAnswer, LlmResponse};
+use crate::dispatch::{LlmAnswer, LlmResponse, ModelEntry};
 use crate::error::GatewayError;
 use crate::llm;
 
@@ -63,6 +64,7 @@ async fn answer_chat(front: &Front, context: &RequestContext, request: Request) 
     let decoded = request::decode(&bytes)?;
     // The typed request holds copies; the bytes may be many megabytes.
     drop(bytes);
+    auth::require_model(&context.principal, &decoded.request.model)?;
     let answer = front.dispatch.chat(context, decoded.request).await?;
     let defaults = Defaults {
         id: format!("chatcmpl-{}", context.id),
@@ -107,7 +109,7 @@ fn log_dropped(context: &RequestContext, provider: &str, dropped: &[llm::Dropped
 
 /// `GET /v1/models`.
 async fn list_models(State(front): State<Front>, Extension(context): Extension<RequestContext>) -> Response {
-    match front.dispatch.models(&context).await {
+    match allowed_models(&front, &context).await {
         Ok(entries) => json(models::encode_list(&entries)),
         Err(error) => respond(&error, Dialect::OpenAi),
     }
@@ -119,15 +121,18 @@ async fn one_model(
     Extension(context): Extension<RequestContext>,
     Path(id): Path<String>,
 ) -> Response {
-    let found = front
-        .dispatch
-        .models(&context)
-        .await
-        .and_then(|entries| models::encode_one(&entries, &id));
-    match found {
+    let found = allowed_models(&front, &context).await;
+    match found.and_then(|entries| models::encode_one(&entries, &id)) {
         Ok(body) => json(body),
         Err(error) => respond(&error, Dialect::OpenAi),
     }
+}
+
+/// The models that this caller may ask for.
+async fn allowed_models(front: &Front, context: &RequestContext) -> Result<Vec<ModelEntry>, GatewayError> {
+    let mut entries = front.dispatch.models(context).await?;
+    entries.retain(|entry| auth::allows(&context.principal, &entry.name));
+    Ok(entries)
 }
 
 fn json(body: Bytes) -> Response {

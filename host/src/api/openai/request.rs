@@ -34,16 +34,12 @@ pub(crate) struct AnswerForm {
 /// # Errors
 /// `InvalidRequest` with the path of the field that is wrong.
 pub(crate) fn decode(body: &[u8]) -> Result<Decoded, GatewayError> {
-    const ROOT: Path<'static> = Path::ROOT;
-    let mut object = Node::parse(body)?.into_object(&ROOT)?;
-    let model = object.required_text("model")?.into_owned();
-    if model.is_empty() {
-        return Err(ROOT
-            .field("model")
-            .invalid("expected the name of a model, got an empty string"));
-    }
+    let root = Path::ROOT;
+    let mut object = Node::parse(body)?.into_object(&root)?;
+    // Without a name the configuration's default model answers, if there is one.
+    let model = object.text("model")?.unwrap_or_default().into_owned();
     let messages = object.required("messages", "an array of messages")?;
-    let messages = message::decode_all(messages, &ROOT.field("messages"))?;
+    let messages = message::decode_all(messages, &root.field("messages"))?;
     let stream = object.boolean("stream")?.unwrap_or(false);
     let mut nested = Vec::new();
     let include_usage = stream_options(&mut object, &mut nested)?;

@@ -38,6 +38,15 @@ fn sampling_has_its_places() {
 }
 
 #[test]
+fn a_request_without_a_model_asks_for_the_default_one() {
+    for model in [json!("gpt"), json!(""), json!(null)] {
+        let body = json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        let request = decode(&body).unwrap().request;
+        assert_eq!(request.model, model.as_str().unwrap_or_default());
+    }
+}
+
+#[test]
 fn two_names_of_one_limit() {
     for (fields, expected) in [
         (json!({"max_tokens": 5}), Some(5)),
@@ -276,9 +285,7 @@ fn what_is_wrong_is_named() {
     let content = |part: Value| message(json!({"role": "user", "content": [{"type": "text", "text": "a"}, part]}));
     let cases = [
         (json!([]), "", "invalid_type"),
-        (json!({"messages": []}), "model", "missing_required_parameter"),
         (json!({"model": 5, "messages": []}), "model", "invalid_type"),
-        (json!({"model": "", "messages": []}), "model", "invalid_value"),
         (json!({"model": "m"}), "messages", "missing_required_parameter"),
         (json!({"model": "m", "messages": {}}), "messages", "invalid_type"),
         (json!({"model": "m", "messages": []}), "messages", "invalid_value"),
