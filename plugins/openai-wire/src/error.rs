@@ -168,9 +168,7 @@ fn kind_of_word(word: &str) -> Option<ErrorKind> {
         | "billing_not_active"
         | "insufficient_balance"
         | "credits_exhausted" => ErrorKind::QuotaExhausted,
-        "rate_limit_exceeded" | "rate_limit_error" | "rate_limited" | "tokens" | "requests" | "slow_down" => {
-            ErrorKind::RateLimited
-        }
+        "rate_limit_exceeded" | "rate_limit_error" | "rate_limited" | "tokens" | "requests" => ErrorKind::RateLimited,
         "overloaded" | "overloaded_error" | "engine_overloaded" | "service_unavailable" | "capacity_exceeded" => {
             ErrorKind::Overloaded
         }

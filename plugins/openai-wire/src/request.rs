@@ -277,7 +277,9 @@ fn further<'a>(
     let mut stream_options = Members::default();
     for (name, json) in extra {
         let value = fields::raw(json, name)?;
-        if PLACED.contains(&name.as_str()) {
+        // Another shape than an object has no neutral form, and is some provider's own.
+        let own_reasoning = name == "reasoning" && profile.reasoning_wish == ReasoningWish::Effort;
+        if PLACED.contains(&name.as_str()) && !own_reasoning {
             asked.drop(name, "its place is taken by the field's neutral form");
         } else if name == "stream_options" {
             if options.stream && profile.stream_usage {

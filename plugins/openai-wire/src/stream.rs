@@ -129,8 +129,12 @@ impl Decoder {
         let id = fields.take_some_text("id");
         let model = fields.take_some_text("model");
         let created = response::created(&mut fields);
-        let mut news = fields.into_extras();
-        news.retain(|new| !self.told.contains(new));
+        let known = |name: &str, json: &str| self.told.iter().any(|(n, v)| n == name && v == json);
+        let mut news: Extras = fields
+            .into_pairs()
+            .filter(|(name, json)| !known(name, json.get()))
+            .map(|(name, json)| (name.into_owned(), json.get().to_owned()))
+            .collect();
         let Some(start) = &mut self.start else {
             news.retain(|(_, json)| !is_empty(json));
             for (kind, value) in news {
