@@ -127,11 +127,18 @@ impl Contents {
 
     /// A whole vault file of these contents.
     pub(crate) fn seal(&self, vault: Id, revision: u64, slots: &[Slot], key: &Key) -> Result<Vec<u8>, VaultError> {
-        let plain = self.index_json()?;
-        let mut records = Vec::new();
-        for stored in self.entries.values() {
-            stored.record.encode(&mut records)?;
-        }
+        Self::seal_parts(vault, revision, slots, key, &self.index_json()?, &self.records()?)
+    }
+
+    /// A whole vault file of an index in plain text and of sealed records.
+    pub(crate) fn seal_parts(
+        vault: Id,
+        revision: u64,
+        slots: &[Slot],
+        key: &Key,
+        index: &[u8],
+        records: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         let salt = crypto::random()?;
         let header = Header {
             vault,
@@ -140,11 +147,11 @@ impl Contents {
             key_id: key_id(key, &vault)?,
             slots: slots.to_vec(),
         };
-        let mut file = header.encode(key, plain.len() + crypto::TAG_LEN, records.len())?;
+        let mut file = header.encode(key, index.len() + crypto::TAG_LEN, records.len())?;
         let associated = crypto::associated_data(Purpose::Index, &[&file]);
         let index_key = key.derive(Purpose::Index, &salt, &vault)?;
-        file.extend_from_slice(&crypto::seal(index_key, &associated, &plain)?);
-        file.extend_from_slice(&records);
+        file.extend_from_slice(&crypto::seal(index_key, &associated, index)?);
+        file.extend_from_slice(records);
         if file.len() as u64 > MAX_FILE_LEN {
             return Err(VaultError::TooLarge {
                 what: "the vault",
@@ -154,7 +161,15 @@ impl Contents {
         Ok(file)
     }
 
-    fn index_json(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(crate) fn records(&self) -> Result<Vec<u8>, VaultError> {
+        let mut records = Vec::new();
+        self.entries
+            .values()
+            .try_for_each(|stored| stored.record.encode(&mut records))?;
+        Ok(records)
+    }
+
+    pub(crate) fn index_json(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let row = |stored: &Stored| IndexEntry {
             entry: stored.entry.clone(),
             record: Vouched {

@@ -39,6 +39,8 @@ mod cursor;
 mod disk;
 mod draft;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod header;
 mod hex;
 mod key_file;

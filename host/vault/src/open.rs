@@ -173,7 +173,7 @@ fn read_image(path: &Path) -> Result<Image, VaultError> {
 }
 
 /// The data key, and with it proof that the header is genuine.
-fn open_key(image: &Image, unlock: &Unlock) -> Result<Key, VaultError> {
+pub(crate) fn open_key(image: &Image, unlock: &Unlock) -> Result<Key, VaultError> {
     let header = &image.header;
     let key = unlock.open(&header.vault, &header.slots)?;
     if contents::key_id(&key, &header.vault)? != header.key_id {

@@ -83,7 +83,7 @@ fn associated_data(vault: &Id, revision: u64, name: &str) -> Vec<u8> {
 }
 
 /// Not JSON: a JSON reader copies strings into buffers that nobody overwrites afterwards.
-fn encode_secrets(secrets: &Secrets) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+pub(crate) fn encode_secrets(secrets: &Secrets) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let too_large = || VaultError::TooLarge {
         what: "the entry's secrets",
         limit: MAX_SECRETS_LEN as u64,
@@ -127,7 +127,8 @@ pub(crate) fn decode_secrets(plain: &[u8]) -> Option<Secrets> {
         secrets.insert(field, Secret::new(value));
     }
     let padding = cursor.rest();
-    (padding.len() < PADDING && padding.iter().all(|byte| *byte == 0)).then_some(secrets)
+    let is_padded = plain.len().is_multiple_of(PADDING);
+    (is_padded && padding.len() < PADDING && padding.iter().all(|byte| *byte == 0)).then_some(secrets)
 }
 
 #[cfg(test)]
@@ -162,14 +163,16 @@ mod tests {
         let twice_the_same_field = b"\x00\x02\x00\x01a\x00\x00\x00\x011\x00\x01a\x00\x00\x00\x012";
         let not_text = b"\x00\x01\x00\x01a\x00\x00\x00\x01\xff";
         let padding_in_use = [plain.as_slice(), &[1]].concat();
+        let not_padded = b"\x00\x01\x00\x01a\x00\x00\x00\x011";
         let padded_twice = [plain.as_slice(), &[0; PADDING]].concat();
-        let cases: [&[u8]; 6] = [
+        let cases: [&[u8]; 7] = [
             b"",
             &plain[..9],
             twice_the_same_field,
             not_text,
             &padding_in_use,
             &padded_twice,
+            not_padded,
         ];
         for wrong in cases {
             assert!(decode_secrets(wrong).is_none(), "{wrong:?}");

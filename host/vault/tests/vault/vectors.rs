@@ -141,6 +141,8 @@ fn unlock(how: &Value, scratch: &Path) -> Unlock {
 
 /// Writes files and manifest.
 struct Generator {
+    /// Cases that have the same bytes share a file.
+    files: BTreeMap<Vec<u8>, String>,
     cases: Vec<Value>,
 }
 
@@ -158,8 +160,12 @@ fn error_at(code: &str, place: &str) -> Value {
 
 impl Generator {
     fn case(&mut self, name: &str, about: &str, file: &[u8], unlock: Value, expect: Value) {
-        let file_name = format!("{name}.vault");
+        let file_name = match self.files.get(file) {
+            Some(file_name) => file_name.clone(),
+            None => format!("{name}.vault"),
+        };
         fs::write(directory().join(&file_name), file).unwrap();
+        self.files.insert(file.to_vec(), file_name.clone());
         self.cases
             .push(json!({"name": name, "about": about, "file": file_name, "unlock": unlock, "expect": expect}));
     }
@@ -217,7 +223,10 @@ fn generate() {
     for path in files(&directory()).into_keys() {
         fs::remove_file(path).unwrap();
     }
-    let mut to = Generator { cases: Vec::new() };
+    let mut to = Generator {
+        files: BTreeMap::new(),
+        cases: Vec::new(),
+    };
     let draft = base();
     let file = draft.write();
     let layout = second::split(&file);
@@ -766,7 +775,7 @@ fn records(to: &mut Generator, draft: &Draft, file: &[u8], layout: &Layout) {
             bytes[at(1)].copy_from_slice(&foreign[second::split(&foreign).records[1].clone()]);
         },
     );
-    let cases: [(&str, &str, Vec<u8>); 4] = [
+    let cases: [(&str, &str, Vec<u8>); 5] = [
         (
             "secrets-not-text",
             "sealed secrets that are not UTF-8",
@@ -786,6 +795,11 @@ fn records(to: &mut Generator, draft: &Draft, file: &[u8], layout: &Layout) {
             "secrets-padding",
             "padding that is not zero",
             [b"\0\0".as_slice(), &[1; 254]].concat(),
+        ),
+        (
+            "secrets-unpadded",
+            "no padding at all",
+            b"\0\x01\0\x01k\0\0\0\x01v".to_vec(),
         ),
     ];
     for (name, about, plain) in cases {
