@@ -10,7 +10,7 @@ use llm_provider_build::toolchain::Toolchain;
 
 use crate::clients::Clients;
 use crate::console::Console;
-use crate::host::{self, Profile};
+use crate::host::{self, Purpose};
 use crate::workspace::Workspace;
 use crate::{plugins, test};
 
@@ -25,10 +25,11 @@ impl Bench {
     pub(crate) fn start(self, workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<ExitCode> {
         plugins::build(workspace, toolchain, console)?;
         plugins::build_guests(workspace, toolchain, console)?;
-        let host = host::build(workspace, Profile::Release, console)?;
+        let host = host::build(workspace, Purpose::Benchmarks, console)?;
         let environment = test::environment(workspace, &Clients::default(), host, console);
         let mut command = workspace.cargo();
-        command.args(["bench", "--package", "llm-host-tests", "--benches"]);
+        command.args(["bench", "--package", "llm-host", "--package", "llm-host-tests"]);
+        command.args(["--bench", "*"]);
         if let Some(filter) = &self.filter {
             command.args(["--", filter]);
         }

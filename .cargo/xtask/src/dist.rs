@@ -10,13 +10,13 @@ use llm_provider_build::component;
 use llm_provider_build::toolchain::Toolchain;
 
 use crate::console::Console;
-use crate::host::{self, Profile};
+use crate::host::{self, Purpose};
 use crate::plugins;
 use crate::workspace::Workspace;
 
 pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<ExitCode> {
     let plugins = plugins::build(workspace, toolchain, console)?;
-    let host = host::build(workspace, Profile::Release, console)?;
+    let host = host::build(workspace, Purpose::Use, console)?;
     let dist = workspace.target.join("dist");
     if dist.exists() {
         std::fs::remove_dir_all(&dist).with_context(|| dist.display().to_string())?;

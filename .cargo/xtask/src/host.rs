@@ -1,6 +1,6 @@
 //! The host binary.
 //!
-//! In: which profile. Out: its path. Never: runs it.
+//! In: what it is for. Out: its path. Never: runs it.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,48 @@ use llm_provider_build::cargo::{self, Artifact};
 use crate::console::Console;
 use crate::workspace::Workspace;
 
-/// How the host is built.
+/// What the host is built for. Cargo picks the features of dependencies for all that it builds in
+/// one go: a host that is built apart from its tests would have the largest of them, which take
+/// minutes, compiled a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// As it ships. The first build takes long: it compiles a compiler.
-    Release,
-    /// For work on the host itself.
-    Dev,
+pub(crate) enum Purpose {
+    /// To be used: optimised, with the features that it needs itself.
+    Use,
+    /// To be tested: unoptimised, together with the tests of the workspace.
+    Tests,
+    /// To be measured: optimised, together with the benchmarks.
+    Benchmarks,
 }
 
-/// Builds the host.
-pub(crate) fn build(workspace: &Workspace, profile: Profile, console: &Console) -> Result<PathBuf> {
-    let step = console.step("building host");
-    let mut command = workspace.cargo();
-    command.args(["build", "--package", "llm-host", "--bin", "host"]);
-    if profile == Profile::Release {
-        command.arg("--release");
+impl Purpose {
+    fn selection(self) -> &'static [&'static str] {
+        match self {
+            Self::Use => &["--release", "--package", "llm-host", "--bin", "host"],
+            Self::Tests => &["--workspace", "--lib", "--bins", "--tests"],
+            Self::Benchmarks => &[
+                "--release",
+                "--package",
+                "llm-host",
+                "--package",
+                "llm-host-tests",
+                "--bin",
+                "host",
+                "--bench",
+                "*",
+            ],
+        }
     }
+}
+
+/// Builds the host, and with it what its purpose names.
+pub(crate) fn build(workspace: &Workspace, purpose: Purpose, console: &Console) -> Result<PathBuf> {
+    let step = console.step(match purpose {
+        Purpose::Use => "building host",
+        Purpose::Tests => "building host and tests",
+        Purpose::Benchmarks => "building host and benchmarks",
+    });
+    let mut command = workspace.cargo();
+    command.arg("build").args(purpose.selection());
     let artifacts = cargo::build(&mut command, &mut |progress| step.progress(progress))?;
     let path = executable(&artifacts)?;
     step.done("ready");
@@ -34,7 +59,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile, console: &Console) 
 }
 
 /// The host among what was built.
-pub(crate) fn executable(artifacts: &[Artifact]) -> Result<PathBuf> {
+fn executable(artifacts: &[Artifact]) -> Result<PathBuf> {
     artifacts
         .iter()
         .filter(|artifact| artifact.target.name == "host")

@@ -14,7 +14,7 @@ use llm_provider_build::component;
 use llm_provider_build::toolchain::Toolchain;
 
 use crate::console::Console;
-use crate::host::{self, Profile};
+use crate::host::{self, Purpose};
 use crate::workspace::Workspace;
 use crate::{plugins, ready};
 
@@ -23,7 +23,7 @@ pub(crate) struct Run {
     /// Where config, vault, key file and plugins are; `<target>/run` by default.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Build the host without optimisation.
+    /// Take the unoptimised host that the tests use.
     #[arg(long)]
     dev: bool,
     /// What `host run` gets.
@@ -33,9 +33,9 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn start(self, workspace: &Workspace, toolchain: &Toolchain, console: &Console) -> Result<ExitCode> {
-        let profile = if self.dev { Profile::Dev } else { Profile::Release };
+        let purpose = if self.dev { Purpose::Tests } else { Purpose::Use };
         let built = plugins::build(workspace, toolchain, console)?;
-        let host = host::build(workspace, profile, console)?;
+        let host = host::build(workspace, purpose, console)?;
         let state = self.state.unwrap_or_else(|| workspace.target.join("run"));
         let config = initialise(&host, &state, console)?;
         for path in &built {

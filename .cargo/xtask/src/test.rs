@@ -9,13 +9,13 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use llm_provider_build::cargo;
 use llm_provider_build::toolchain::Toolchain;
 
 use crate::clients::{self, Clients};
 use crate::console::Console;
+use crate::host::{self, Purpose};
+use crate::plugins;
 use crate::workspace::Workspace;
-use crate::{host, plugins};
 
 #[derive(Args)]
 pub(crate) struct Test {
@@ -32,7 +32,7 @@ impl Test {
         plugins::build(workspace, toolchain, console)?;
         plugins::build_guests(workspace, toolchain, console)?;
         let clients = clients::set_up(workspace, console);
-        let host = build_all(workspace, console)?;
+        let host = host::build(workspace, Purpose::Tests, console)?;
         let environment = environment(workspace, &clients, host, console);
 
         let nextest = has_nextest(workspace);
@@ -56,18 +56,6 @@ impl Test {
         let examples = run(examples, &environment)?;
         Ok(code(if tests.success() { examples } else { tests }))
     }
-}
-
-/// Builds every test and, in the same go, the host that they start: apart, cargo would pick other
-/// features for the dependencies that both have, and compile the largest of them twice.
-fn build_all(workspace: &Workspace, console: &Console) -> Result<PathBuf> {
-    let step = console.step("building host and tests");
-    let mut command = workspace.cargo();
-    command.args(["build", "--workspace", "--lib", "--bins", "--tests"]);
-    let artifacts = cargo::build(&mut command, &mut |progress| step.progress(progress))?;
-    let host = host::executable(&artifacts)?;
-    step.done("ready");
-    Ok(host)
 }
 
 /// What the tests are told.
