@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::reload::Snapshot;
+
 /// Names one downstream request; sent back as `x-request-id`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestId(Arc<str>);
@@ -44,10 +46,12 @@ pub enum Principal {
 }
 
 /// What every layer of one request may know.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RequestContext {
     /// The request's id.
     pub id: RequestId,
+    /// The one state of the host that this request sees.
+    pub snapshot: Arc<Snapshot>,
     /// Who is calling.
     pub principal: Principal,
     /// When the answer must be complete.

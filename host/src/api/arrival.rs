@@ -1,4 +1,4 @@
-//! The first layer of a request: its id and its deadline.
+//! The first layer of a request: its id, its deadline, and the one snapshot it sees.
 //!
 //! In: an HTTP request. Out: the same with a [`RequestContext`] in its extensions, and an answer
 //! with `x-request-id`. Never: trust in the caller's id beyond its form; it is for logs alone.
@@ -12,21 +12,22 @@ use axum::response::Response;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::context::{Principal, RequestContext, RequestId};
+use crate::reload::Snapshot;
 
 use super::headers;
 
 /// What the layer asks for each request.
 #[derive(Clone)]
 pub struct Arrivals {
-    timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+    snapshot: Arc<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     random: SystemRandom,
 }
 
 impl Arrivals {
-    /// `timeout` is the most time a request may take, from now to the last byte of its answer.
-    pub fn new(timeout: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+    /// `snapshot` gives the state of the host that a request which arrives now is to see.
+    pub fn new(snapshot: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static) -> Self {
         Self {
-            timeout: Arc::new(timeout),
+            snapshot: Arc::new(snapshot),
             random: SystemRandom::new(),
         }
     }
@@ -63,13 +64,15 @@ fn is_plain(id: &str) -> bool {
 pub async fn arrive(State(arrivals): State<Arrivals>, mut request: Request, next: Next) -> Response {
     let id = arrivals.id(&request);
     let now = Instant::now();
+    let snapshot = (arrivals.snapshot)();
     let context = RequestContext {
         id: id.clone(),
         principal: Principal::Anonymous,
         // A limit beyond what the clock can count is none.
         deadline: now
-            .checked_add((arrivals.timeout)())
+            .checked_add(snapshot.config.server.request_timeout)
             .unwrap_or_else(|| now + Duration::from_secs(86_400)),
+        snapshot,
     };
     request.extensions_mut().insert(context);
     let mut response = next.run(request).await;

@@ -40,22 +40,12 @@ use self::error::Dialect;
 pub struct Front {
     dispatch: Arc<dyn Dispatch>,
     clock: Arc<dyn Clock>,
-    max_body: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl Front {
-    /// A front before a dispatch stack. `max_body` is asked for each request, so that the limit
-    /// may change while the host runs.
-    pub fn new(
-        dispatch: Arc<dyn Dispatch>,
-        clock: Arc<dyn Clock>,
-        max_body: impl Fn() -> u64 + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            dispatch,
-            clock,
-            max_body: Arc::new(max_body),
-        }
+    /// A front before a dispatch stack.
+    pub fn new(dispatch: Arc<dyn Dispatch>, clock: Arc<dyn Clock>) -> Self {
+        Self { dispatch, clock }
     }
 
     /// The time of day in seconds since 1970.

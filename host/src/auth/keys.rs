@@ -11,8 +11,6 @@ use crate::config::{Access, ClientKey};
 use crate::context::Principal;
 use crate::error::GatewayError;
 
-use super::Authenticator;
-
 /// Who may call, by one configuration.
 #[derive(Debug, Clone)]
 pub struct ClientKeys {
@@ -43,11 +41,10 @@ impl ClientKeys {
 
     fn find(&self, presented: &[u8]) -> Option<&Known> {
         let hash = digest(&SHA256, presented);
-        // Every key is compared in full, so that the time says nothing of which one was near.
+        // Every key is compared, so that the time says nothing of which one was near.
         let mut found = None;
         for key in &self.keys {
-            let difference = key.hash.iter().zip(hash.as_ref()).fold(0, |all, (a, b)| all | (a ^ b));
-            if std::hint::black_box(difference) == 0 {
+            if same(&key.hash, hash.as_ref()) {
                 found = Some(key);
             }
         }
@@ -55,8 +52,12 @@ impl ClientKeys {
     }
 }
 
-impl Authenticator for ClientKeys {
-    fn authenticate(&self, presented: Option<&[u8]>) -> Result<Principal, GatewayError> {
+impl ClientKeys {
+    /// Says who holds the key; `presented` is absent when the caller sent none.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, with how to send a key; never with what was sent.
+    pub fn authenticate(&self, presented: Option<&[u8]>) -> Result<Principal, GatewayError> {
         if let Some(key) = presented.and_then(|presented| self.find(presented)) {
             return Ok(Principal::Key {
                 name: Arc::clone(&key.name),
@@ -78,6 +79,20 @@ impl Authenticator for ClientKeys {
             ),
         })
     }
+}
+
+/// Whether a presented key has one of these hashes.
+pub fn matches_any<'h>(presented: &[u8], hashes: impl IntoIterator<Item = &'h [u8; 32]>) -> bool {
+    let hash = digest(&SHA256, presented);
+    hashes
+        .into_iter()
+        .fold(false, |found, known| found | same(known, hash.as_ref()))
+}
+
+/// A comparison whose time does not tell where the difference is.
+fn same(known: &[u8; 32], hash: &[u8]) -> bool {
+    let difference = known.iter().zip(hash).fold(0, |all, (a, b)| all | (a ^ b));
+    std::hint::black_box(difference) == 0
 }
 
 #[cfg(test)]

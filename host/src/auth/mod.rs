@@ -7,19 +7,17 @@
 mod keys;
 mod models;
 
-pub use keys::ClientKeys;
+pub use keys::{ClientKeys, matches_any};
 pub use models::{allows, require_model};
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 
 use crate::api::error::{Dialect, respond};
-use crate::context::{Principal, RequestContext};
+use crate::context::RequestContext;
 use crate::error::GatewayError;
 
 /// Anthropic's clients send their key here.
@@ -27,46 +25,26 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Azure's clients send their key here.
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
-/// Tells callers apart. Asked for every request, so that an implementation may follow a
-/// configuration that changes.
-pub trait Authenticator: Send + Sync + 'static {
-    /// Says who holds the key; `None` when the caller sent none.
-    ///
-    /// # Errors
-    /// `Unauthenticated`, with how to send a key; never with what was sent.
-    fn authenticate(&self, presented: Option<&[u8]>) -> Result<Principal, GatewayError>;
-}
-
-impl<F> Authenticator for F
-where
-    F: Fn(Option<&[u8]>) -> Result<Principal, GatewayError> + Send + Sync + 'static,
-{
-    fn authenticate(&self, presented: Option<&[u8]>) -> Result<Principal, GatewayError> {
-        self(presented)
-    }
-}
-
-/// The layer, for [`axum::middleware::from_fn_with_state`]. It stands behind
+/// The layer, for [`axum::middleware::from_fn`]. It stands behind
 /// [`arrival`](crate::api::arrival) and before the router.
-pub async fn require(
-    State(authenticator): State<Arc<dyn Authenticator>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let principal = match authenticator.authenticate(presented(request.headers())) {
+pub async fn require(mut request: Request, next: Next) -> Response {
+    let presented = presented(request.headers());
+    let principal = match request.extensions().get::<RequestContext>() {
+        Some(context) => context.snapshot.clients.authenticate(presented),
+        None => Err(GatewayError::Internal {
+            message: "the request has no context".to_owned(),
+        }),
+    };
+    let principal = match principal {
         Ok(principal) => principal,
         Err(error) => return respond(&error, Dialect::of(request.uri().path())),
     };
     for name in [AUTHORIZATION, X_API_KEY, API_KEY] {
         request.headers_mut().remove(name);
     }
-    let Some(context) = request.extensions_mut().get_mut::<RequestContext>() else {
-        let error = GatewayError::Internal {
-            message: "the request has no context".to_owned(),
-        };
-        return respond(&error, Dialect::of(request.uri().path()));
-    };
-    context.principal = principal;
+    if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+        context.principal = principal;
+    }
     next.run(request).await
 }
 

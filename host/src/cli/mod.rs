@@ -19,6 +19,7 @@ mod input;
 mod key;
 mod output;
 mod pages;
+mod run;
 mod status;
 mod vault;
 
@@ -47,6 +48,8 @@ struct Cli {
 const EXAMPLES: &str = "\
 Begin:
   host init --dir ~/llm-host         make a configuration, a vault and a plugins directory
+  host run --config ~/llm-host/host.toml
+                                     serve
   host config check                  say everything that is wrong with the configuration
 
 Exit codes: 0 done, 1 failed, 2 asked wrongly.";
@@ -66,6 +69,8 @@ struct Global {
 enum Command {
     /// Make a configuration, a vault and a plugins directory
     Init(init::Init),
+    /// Serve: the host itself
+    Run(run::Run),
     /// Check, show or document the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -160,6 +165,7 @@ pub fn main() -> ExitCode {
 fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(command) => init::run(session, &command),
+        Command::Run(command) => run::run(session, &command),
         Command::Config(command) => config::run(session, command),
         Command::Key(command) => key::run(session, command),
         Command::Vault(command) => vault::run(session, command),

@@ -4,7 +4,7 @@
 //! [`UpstreamResponse`] whose body streams, or an [`EgressError`]. Never: anything of the plugin
 //! runtime or of LLMs; a secret outside [`credential`].
 //!
-//! The path of a request, outermost first, is [`assemble`]: [`metrics`] and [`audit`] see every
+//! The path of a request, outermost first, is [`crate::pipeline::egress`]: [`metrics`] and [`audit`] see every
 //! call and its end, [`timeout`] bounds it, [`permit`] finds the grant that allows it
 //! ([`target`], [`allow_list`], [`address`]), [`headers`] refuses what is not the plugin's to set, [`leak`]
 //! looks for secrets on the way out and on the way back, [`credential`] attaches, [`client`]
@@ -38,7 +38,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tower::ServiceBuilder;
 
 pub use body::Body;
 pub use credential::{AcquireError, CredentialStore, Credentials, HandleFacts, Holder};
@@ -167,27 +166,4 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Sends.
     pub client: Arc<client::Client>,
-}
-
-/// Puts the layers in order, outermost first. The types of the requests between them allow no
-/// other order of the last five.
-pub fn assemble(parts: Parts) -> Egress {
-    let Parts {
-        metrics,
-        sink,
-        timeouts,
-        credentials,
-        clock,
-        client,
-    } = parts;
-    let stack = ServiceBuilder::new()
-        .layer(metrics::Count::new(metrics))
-        .layer(audit::DenialLog::new(Arc::clone(&sink)))
-        .layer(timeouts)
-        .layer(permit::AllowList::new(Arc::clone(&credentials), Arc::clone(&clock)))
-        .layer(headers::HeaderHygiene)
-        .layer(leak::LeakScan)
-        .layer(credential::AttachCredential::new(sink))
-        .service(client);
-    Egress::new(stack, credentials, clock)
 }

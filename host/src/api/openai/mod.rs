@@ -60,7 +60,7 @@ async fn chat(State(front): State<Front>, Extension(context): Extension<RequestC
 }
 
 async fn answer_chat(front: &Front, context: &RequestContext, request: Request) -> Result<Response, GatewayError> {
-    let bytes = body::json(request, context, (front.max_body)()).await?;
+    let bytes = body::json(request, context, context.snapshot.config.server.max_body).await?;
     let decoded = request::decode(&bytes)?;
     // The typed request holds copies; the bytes may be many megabytes.
     drop(bytes);

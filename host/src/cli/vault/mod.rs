@@ -15,7 +15,7 @@ use clap::Subcommand;
 
 use super::Session;
 
-pub(super) use opening::create_missing;
+pub(super) use opening::{access, create_missing};
 
 const EXAMPLES: &str = "\
 Examples:

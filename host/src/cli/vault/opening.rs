@@ -11,6 +11,7 @@ use llm_host_vault::{Anchor, AnchorState, OsKeyring, Secret, Unlock, Vault, gene
 
 use crate::cli::{Session, input};
 use crate::config::{Config, Passphrase, PassphraseFrom, UnlockWith, VaultConfig, env};
+use crate::egress::credential::VaultAccess;
 
 /// Opens the vault.
 pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Vault> {
@@ -23,6 +24,16 @@ pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Va
         ));
     }
     Ok(vault)
+}
+
+/// What a running host needs to open the vault, now and after a change of its file. The
+/// passphrase is asked for once, at the start.
+pub(in crate::cli) fn access(config: &VaultConfig) -> anyhow::Result<VaultAccess> {
+    Ok(VaultAccess {
+        path: config.path.clone(),
+        unlock: unlock(&config.unlock, input::passphrase)?,
+        anchor: anchor(config)?,
+    })
 }
 
 /// What opens the vault. `ask` asks for a passphrase where nothing else has it.

@@ -9,6 +9,7 @@ mod basic;
 mod bearer;
 mod handle;
 mod header;
+mod keeper;
 mod query;
 mod rate;
 mod store;
@@ -22,6 +23,7 @@ use tower::Layer;
 pub use attach::{Attach, AttachError, Outgoing, kind_fits, plan};
 pub(super) use handle::acquire;
 pub use handle::{AcquireError, HandleFacts};
+pub use keeper::{KeeperError, PreparedVault, VaultAccess, VaultKeeper, VaultReport};
 pub use llm_host_vault::{Secret, Secrets};
 pub use store::{
     CredentialFacts, CredentialStore, Credentials, Grant, Holder, LoadedStore, MemoryStore, Pin, Standing,

@@ -1,0 +1,75 @@
+//! Administration of the running host: what it is doing, and the order to reload.
+//!
+//! In: requests over the admin socket, or over HTTP with an admin key. Out: JSON. Never: a change
+//! to the configuration or the vault, which are files; and nothing at all over HTTP unless the
+//! configuration names admin keys.
+
+mod status;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::auth::matches_any;
+use crate::reload::{Reloader, Trigger};
+
+/// The routes, for callers who are admins.
+pub fn routes(reloader: Arc<Reloader>) -> Router {
+    Router::new()
+        .route(
+            "/admin/status",
+            get(|State(reloader): State<Arc<Reloader>>| async move { Json(status::of(&reloader)) }),
+        )
+        .route("/admin/reload", post(reload))
+        .with_state(reloader)
+}
+
+/// The routes behind an admin key.
+pub fn guarded(reloader: Arc<Reloader>) -> Router {
+    routes(reloader.clone()).layer(from_fn_with_state(reloader, admin_key))
+}
+
+async fn reload(State(reloader): State<Arc<Reloader>>) -> Response {
+    match reloader.reload(Trigger::Admin).await {
+        Ok(number) => {
+            let problems = status::problems(&reloader.snapshot());
+            Json(json!({"ok": true, "generation": number, "problems": problems})).into_response()
+        }
+        Err(error) => (
+            StatusCode::CONFLICT,
+            Json(json!({"ok": false, "error": error.to_string()})),
+        )
+            .into_response(),
+    }
+}
+
+async fn admin_key(State(reloader): State<Arc<Reloader>>, request: Request, next: Next) -> Response {
+    let keys = &reloader.snapshot().config.admin.keys;
+    let presented = bearer(request.headers());
+    if presented.is_some_and(|key| matches_any(key, keys.iter().map(|key| &key.0))) {
+        return next.run(request).await;
+    }
+    let message = if keys.is_empty() {
+        "administration over HTTP is off; use the admin socket (`host status`, `host reload`) or set `admin.keys`"
+    } else {
+        "administration needs one of `admin.keys` as `Authorization: Bearer …`"
+    };
+    let body = json!({"error": {"message": message, "type": "authentication_error", "param": null, "code": null}});
+    (
+        StatusCode::UNAUTHORIZED,
+        [(header::WWW_AUTHENTICATE, "Bearer")],
+        Json(body),
+    )
+        .into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+}

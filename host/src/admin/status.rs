@@ -1,0 +1,79 @@
+//! What the host is doing, as JSON.
+//!
+//! In: the present snapshot and how the last reload went. Out: the document of `GET
+//! /admin/status`, whose members are only ever added to. Never: a secret or a setting's value.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::config::Isolation;
+use crate::plugin::Generation;
+use crate::reload::{Reloader, Snapshot};
+
+/// The whole document.
+pub(super) fn of(reloader: &Reloader) -> Value {
+    let snapshot = reloader.snapshot();
+    let last = reloader.last();
+    let vault = reloader.vault().report();
+    let error = last.result.as_ref().err();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "generation": snapshot.number,
+        "started": text(reloader.started()),
+        "config": {
+            "path": snapshot.config.source.path,
+            "loaded": text(snapshot.made),
+            "last_error": error,
+        },
+        "vault": {
+            "path": snapshot.config.vault.path,
+            "revision": vault.revision,
+            "unusable": vault.unreadable,
+            "last_error": vault.last_error,
+        },
+        "plugins": snapshot.providers.values().map(|generation| provider(generation)).collect::<Vec<_>>(),
+        "problems": problems(&snapshot),
+        "reload": {"last": text(last.at), "trigger": format!("{:?}", last.trigger).to_lowercase(), "ok": error.is_none(), "error": error},
+    })
+}
+
+/// What could not be served.
+pub(super) fn problems(snapshot: &Snapshot) -> Vec<Value> {
+    let problem = |problem: &crate::reload::Problem| json!({"subject": problem.subject, "message": problem.message, "kept_previous": problem.kept_previous});
+    snapshot.problems.iter().map(problem).collect()
+}
+
+fn provider(generation: &Generation) -> Value {
+    let health = generation.health();
+    let manifest = &generation.plugin.manifest;
+    json!({
+        "id": manifest.id,
+        "provider": &*generation.provider,
+        "version": manifest.version,
+        "generation": generation.id,
+        "digest": generation.plugin.digest_hex(),
+        "file": generation.plugin.path,
+        "interfaces": generation.plugin.interfaces,
+        "isolation": isolation(generation.isolation()),
+        "state": if health.back_off.is_some() { "backing-off" } else { "ready" },
+        "back_off_ms": health.back_off.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        "crashes": health.crashes,
+        "in_flight": generation.in_flight(),
+        "last_error": health.last_crash,
+    })
+}
+
+fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Fresh => "fresh",
+        Isolation::Pooled { .. } => "pooled",
+        Isolation::Shared { .. } => "shared",
+    }
+}
+
+fn text(time: SystemTime) -> String {
+    OffsetDateTime::from(time).format(&Rfc3339).unwrap_or_default()
+}

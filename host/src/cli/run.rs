@@ -1,0 +1,56 @@
+//! `host run`: the service itself.
+//!
+//! In: the configuration and what opens the vault. Out: a host that runs until it is told to stop.
+//! Never: anything a running host does; that is `server`'s.
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{Session, vault};
+use crate::config::{Log, LogFormat};
+use crate::server;
+
+/// Arguments of `host run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It listens where `server.listen` says and serves every plugin of `plugins.dir`. Files are watched: a changed
+configuration, vault or plugin is taken up without a restart; so it is at SIGHUP and at `host reload`.
+SIGTERM and Ctrl-C let answers in progress come to their end; a second one ends the host at once.
+
+Examples:
+  host run
+  host run --config /etc/llm-host/host.toml")]
+pub(super) struct Run {}
+
+/// Runs the host.
+pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
+    let config = session.config()?;
+    log_to_stderr(&config.log)?;
+    let access = vault::access(&config.vault)?;
+    let output = session.output;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async move {
+            let admin = config.admin.socket.display().to_string();
+            let ready = move |address| {
+                tracing::info!(%address, admin, "the host takes requests");
+                output.note(&format!("listening on http://{address}"));
+            };
+            server::run(config, session.env.clone(), access, CancellationToken::new(), ready).await
+        })?;
+    Ok(())
+}
+
+fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.level)?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! A streamed answer on its way from the guest to the caller.
+//!
+//! In: events as the guest writes them. Out: batches that are well-formed and always end with
+//! `done` or `error`, whatever becomes of the guest. Never: an unbounded queue; a slow reader
+//! makes the guest wait.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::PollSender;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Source, StreamConsumer, StreamResult};
+
+use super::call::CallTask;
+use super::error::{CallError, Limit};
+use super::generation::{Generation, InFlight};
+use super::grammar::Grammar;
+use super::state::GuestState;
+use crate::dispatch::EventBatches;
+use crate::llm::{self, ChatEvent, ErrorKind};
+
+/// Takes what the guest writes and queues it, a whole write at a time.
+pub(super) struct EventConsumer {
+    batches: PollSender<Vec<ChatEvent>>,
+    /// Dropped with the consumer: the stream has closed.
+    _closed: oneshot::Sender<()>,
+}
+
+impl EventConsumer {
+    /// The consumer, and what resolves when it is gone.
+    pub(super) fn new(batches: mpsc::Sender<Vec<ChatEvent>>) -> (Self, oneshot::Receiver<()>) {
+        let (closed, receiver) = oneshot::channel();
+        (
+            Self {
+                batches: PollSender::new(batches),
+                _closed: closed,
+            },
+            receiver,
+        )
+    }
+}
+
+impl StreamConsumer<GuestState> for EventConsumer {
+    type Item = ChatEvent;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, GuestState>,
+        mut source: Source<'_, ChatEvent>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        match self.batches.poll_reserve(cx) {
+            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => return Poll::Pending,
+            // The caller has gone.
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let mut batch = Vec::with_capacity(source.remaining(&mut store));
+        source.read(&mut store, &mut batch)?;
+        if batch.is_empty() {
+            self.batches.abort_send();
+        } else if self.batches.send_item(batch).is_err() {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// What runs a stream's guest.
+pub(super) enum Running {
+    /// A task of its own.
+    Own(CallTask<()>),
+    /// An instance shared with others, which says how the call ended.
+    Shared(oneshot::Receiver<Result<(), CallError>>),
+}
+
+impl Running {
+    /// Waits for the end of the call.
+    pub(super) async fn outcome(&mut self) -> Result<(), CallError> {
+        match self {
+            Self::Own(task) => task.outcome().await,
+            Self::Shared(outcome) => outcome.await.unwrap_or(Err(CallError::Drained)),
+        }
+    }
+}
+
+/// Looks at the first events and makes the rest a stream for the caller.
+pub(super) async fn answer(
+    generation: &Arc<Generation>,
+    in_flight: InFlight,
+    running: Running,
+    first: Option<Vec<ChatEvent>>,
+    batches: mpsc::Receiver<Vec<ChatEvent>>,
+) -> Result<Result<(llm::ResponseStart, EventBatches), llm::Error>, CallError> {
+    let mut stream = Answer {
+        generation: generation.clone(),
+        _in_flight: in_flight,
+        running,
+        batches,
+        grammar: Grammar::default(),
+        idle: generation.config.limits.idle_time,
+        deadline: Instant::now() + generation.config.limits.total_time,
+        over: false,
+    };
+    let Some(mut batch) = first else {
+        return Err(stream.why_closed().await);
+    };
+    if let Err(violation) = stream.grammar.accept(&mut batch)
+        && batch.is_empty()
+    {
+        return Err(CallError::Contract(violation.0));
+    }
+    let mut rest = batch.into_iter();
+    match rest.next() {
+        Some(ChatEvent::Start(start)) => {
+            let rest: Vec<_> = rest.collect();
+            stream.over = stream.grammar.ended();
+            if stream.over {
+                generation.note(&Ok(()));
+            }
+            let head = futures::stream::iter((!rest.is_empty()).then_some(rest));
+            let tail = futures::stream::unfold(stream, |mut stream| async move {
+                let batch = stream.next().await?;
+                Some((batch, stream))
+            });
+            Ok(Ok((start, head.chain(tail).boxed())))
+        }
+        Some(ChatEvent::Error(error)) => Ok(Err(error)),
+        _ => Err(CallError::Contract("its stream does not begin with `start`".into())),
+    }
+}
+
+/// The rest of a streamed answer.
+struct Answer {
+    generation: Arc<Generation>,
+    _in_flight: InFlight,
+    running: Running,
+    batches: mpsc::Receiver<Vec<ChatEvent>>,
+    grammar: Grammar,
+    idle: Duration,
+    deadline: Instant,
+    over: bool,
+}
+
+impl Answer {
+    /// The next batch; `None` after the one that ends with `done` or `error`.
+    async fn next(&mut self) -> Option<Vec<ChatEvent>> {
+        if self.over {
+            return None;
+        }
+        let outcome = match self.wait().await {
+            Ok(Some(mut batch)) => match self.grammar.accept(&mut batch) {
+                Ok(()) if !self.grammar.ended() => return Some(batch),
+                Ok(()) => (batch, Ok(())),
+                Err(violation) => (batch, Err(CallError::Contract(violation.0))),
+            },
+            Ok(None) => (Vec::new(), Err(self.why_closed().await)),
+            Err(limit) => (Vec::new(), Err(CallError::Limit(limit))),
+        };
+        self.over = true;
+        let (mut batch, result) = outcome;
+        self.generation.note(&result);
+        if let Err(error) = result {
+            batch.push(ChatEvent::Error(self.event(&error)));
+        }
+        Some(batch)
+    }
+
+    async fn wait(&mut self) -> Result<Option<Vec<ChatEvent>>, Limit> {
+        let now = Instant::now();
+        let left = self.deadline.saturating_duration_since(now);
+        tokio::time::timeout(self.idle.min(left), self.batches.recv())
+            .await
+            .map_err(|_| {
+                if left <= self.idle {
+                    Limit::Total(self.generation.config.limits.total_time)
+                } else {
+                    Limit::Idle(self.idle)
+                }
+            })
+    }
+
+    /// Why a stream closed before its last event.
+    async fn why_closed(&mut self) -> CallError {
+        match self.running.outcome().await {
+            Err(error) => error,
+            Ok(()) => CallError::Contract("its stream closed without `done` or `error`".into()),
+        }
+    }
+
+    /// A failure of the plugin as the stream's last event.
+    fn event(&self, error: &CallError) -> llm::Error {
+        let kind = match error {
+            CallError::Limit(Limit::FirstEvent(_) | Limit::Idle(_) | Limit::Total(_)) => ErrorKind::Timeout,
+            CallError::Contract(_) if !self.grammar.ended() => ErrorKind::StreamTruncated,
+            CallError::Drained => ErrorKind::Cancelled,
+            _ => ErrorKind::Internal,
+        };
+        llm::Error {
+            kind,
+            message: format!("plugin `{}` failed: {error}", self.generation.plugin.manifest.id),
+            retryable: false,
+            retry_after_ms: None,
+            http_status: None,
+            provider_code: Some(error.code().to_owned()),
+            param: None,
+            request_id: None,
+            raw: None,
+        }
+    }
+}

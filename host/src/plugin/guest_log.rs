@@ -1,0 +1,178 @@
+//! What a guest writes, in the host's log: bounded, without secrets, and marked as the guest's.
+//!
+//! In: lines from `host.log`, bytes from standard output and error. Out: tracing events with
+//! target `guest`. Never: more lines or longer lines than the limits allow, and no secret that
+//! this plugin's credentials hold.
+
+use std::borrow::Cow;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+use super::bindings::base::llm_host::provider::host::Level;
+use super::state::Identity;
+use crate::config::Limits;
+use crate::egress::{Egress, Holder};
+
+/// The log of one store.
+pub(super) struct GuestLog {
+    plugin: String,
+    provider: Arc<str>,
+    generation: u64,
+    holder: Arc<Holder>,
+    egress: Option<Arc<Egress>>,
+    request_id: Mutex<Arc<str>>,
+    max_lines: u32,
+    max_line_bytes: usize,
+    lines: AtomicU32,
+}
+
+impl GuestLog {
+    pub(super) fn new(identity: &Identity, limits: &Limits, request_id: Arc<str>) -> Self {
+        Self {
+            plugin: identity.manifest.id.clone(),
+            provider: identity.holder.provider.clone(),
+            generation: identity.generation,
+            holder: identity.holder.clone(),
+            egress: identity.egress.clone(),
+            request_id: Mutex::new(request_id),
+            max_lines: u32::try_from(limits.log_lines).unwrap_or(u32::MAX - 1),
+            max_line_bytes: usize::try_from(limits.log_line_bytes).unwrap_or(usize::MAX),
+            lines: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn begin_call(&self, request_id: Arc<str>) {
+        *self.request_id.lock().unwrap_or_else(PoisonError::into_inner) = request_id;
+        self.lines.store(0, Ordering::Relaxed);
+    }
+
+    /// Writes one line. Lines past the limit are counted and not written; the first of them says so.
+    pub(super) fn line(&self, level: Level, text: &str) {
+        let written = self.lines.fetch_add(1, Ordering::Relaxed);
+        if written > self.max_lines {
+            self.lines.store(self.max_lines.saturating_add(1), Ordering::Relaxed);
+            return;
+        }
+        let request = self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (plugin, provider, generation) = (self.plugin.as_str(), &*self.provider, self.generation);
+        if written == self.max_lines {
+            tracing::warn!(target: "guest", plugin, provider, generation, request_id = &*request,
+                "the plugin logs more than {} lines in one call (`limits.log_lines`); the rest is left out", self.max_lines);
+            return;
+        }
+        let text = self.clean(text);
+        match level {
+            Level::Trace => {
+                tracing::trace!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
+            }
+            Level::Debug => {
+                tracing::debug!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
+            }
+            Level::Info => {
+                tracing::info!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
+            }
+            Level::Warn => {
+                tracing::warn!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
+            }
+            Level::Error => {
+                tracing::error!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
+            }
+        }
+    }
+
+    /// Cuts the line, escapes what could forge another line or steer a terminal, and takes out secrets.
+    fn clean(&self, text: &str) -> String {
+        let redactor = self.egress.as_ref().map(|egress| egress.redactor(&self.holder));
+        let scrubbed = redactor
+            .as_ref()
+            .map_or(Cow::Borrowed(text), |redactor| redactor.redact(text));
+        let mut out = String::with_capacity(scrubbed.len().min(self.max_line_bytes));
+        for c in scrubbed.chars() {
+            if out.len() + c.len_utf8() > self.max_line_bytes {
+                out.push('…');
+                break;
+            }
+            if c.is_control() {
+                out.extend(c.escape_default())
+            } else {
+                out.push(c)
+            }
+        }
+        out
+    }
+}
+
+/// Standard output or error of a guest, as lines of its log.
+#[derive(Clone)]
+pub(super) struct LogStream {
+    log: Arc<GuestLog>,
+    partial: Arc<Mutex<Vec<u8>>>,
+}
+
+impl LogStream {
+    pub(super) fn new(log: Arc<GuestLog>) -> Self {
+        Self {
+            log,
+            partial: Arc::default(),
+        }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        for chunk in bytes.split_inclusive(|b| *b == b'\n') {
+            let room = self.log.max_line_bytes.saturating_sub(partial.len());
+            let complete = chunk.last() == Some(&b'\n');
+            let text = chunk.strip_suffix(b"\n").unwrap_or(chunk);
+            partial.extend(text.iter().take(room));
+            if complete {
+                self.log.line(Level::Info, &String::from_utf8_lossy(&partial));
+                partial.clear();
+            }
+        }
+    }
+}
+
+impl Drop for LogStream {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.partial) > 1 {
+            return;
+        }
+        let rest = std::mem::take(&mut *self.partial.lock().unwrap_or_else(PoisonError::into_inner));
+        if !rest.is_empty() {
+            self.log.line(Level::Info, &String::from_utf8_lossy(&rest));
+        }
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for LogStream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,104 @@
+//! Instances of a plugin: made fresh, or kept between calls.
+//!
+//! In: a generation. Out: a [`Guest`] that is ready for one call. Never: two calls in one
+//! instance at once; that is `shared`'s.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::Store;
+
+use super::bindings::{base::Base, chat::WithChat};
+use super::error::{CallError, one_line};
+use super::generation::Generation;
+use super::state::GuestState;
+use crate::config::Isolation;
+
+/// An instance and the store it lives in. Dropping it ends whatever runs in it.
+pub(super) struct Guest {
+    pub(super) store: Store<GuestState>,
+    pub(super) base: Base,
+    pub(super) chat: Option<WithChat>,
+    uses: u32,
+}
+
+impl Guest {
+    /// Makes an instance for a call.
+    pub(super) async fn fresh(generation: &Generation, request_id: Arc<str>) -> Result<Self, CallError> {
+        let plugin = &generation.plugin;
+        let mut store = GuestState::store(
+            &generation.engine,
+            generation.identity.clone(),
+            &generation.config.limits,
+            request_id,
+        );
+        let failed = |error: wasmtime::Error| CallError::Trapped(format!("while starting: {}", one_line(&error)));
+        let instance = plugin.pre.instantiate_async(&mut store).await.map_err(failed)?;
+        let base = plugin.exports.base.load(&mut store, &instance).map_err(failed)?;
+        let chat = match &plugin.exports.chat {
+            Some(indices) => Some(indices.load(&mut store, &instance).map_err(failed)?),
+            None => None,
+        };
+        Ok(Self {
+            store,
+            base,
+            chat,
+            uses: 0,
+        })
+    }
+
+    /// Takes a kept instance, or makes one.
+    pub(super) async fn take(generation: &Generation, request_id: Arc<str>) -> Result<Self, CallError> {
+        match generation.pool.take() {
+            Some(mut guest) => {
+                guest.store.data_mut().begin_call(request_id);
+                Ok(guest)
+            }
+            None => Self::fresh(generation, request_id).await,
+        }
+    }
+}
+
+/// Instances that wait for their next call.
+pub(super) struct Pool {
+    keep: usize,
+    max_uses: u32,
+    idle: Mutex<Option<Vec<Guest>>>,
+}
+
+impl Pool {
+    pub(super) fn new(isolation: Isolation) -> Self {
+        let (keep, max_uses) = match isolation {
+            Isolation::Pooled {
+                max_instances,
+                max_uses,
+            } => (max_instances, max_uses),
+            Isolation::Fresh | Isolation::Shared { .. } => (0, 0),
+        };
+        Self {
+            keep,
+            max_uses,
+            idle: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    fn take(&self) -> Option<Guest> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.pop()
+    }
+
+    /// Keeps an instance whose call ended well. One that is not kept is dropped.
+    pub(super) fn give_back(&self, mut guest: Guest) {
+        guest.uses += 1;
+        if guest.uses >= self.max_uses {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.as_mut().filter(|idle| idle.len() < self.keep) {
+            idle.push(guest);
+        }
+    }
+
+    /// Drops what is kept, now and later: the generation has been replaced.
+    pub(super) fn clear(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}

@@ -1,0 +1,318 @@
+//! What a plugin says of itself, checked, and its wishes filled in with a provider's settings.
+//!
+//! In: the record that `describe` returned. Out: a [`Manifest`] whose names are safe to print and
+//! compare, and the origins a provider's instance asks for. Never: a grant; a wish allows nothing.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::bindings::base::exports::llm_host::provider::provider as wit;
+use super::error::LoadError;
+
+/// A credential the plugin wants to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// Kinds of credential that fit.
+    pub kinds: Vec<String>,
+    /// How it wants it attached, as JSON text.
+    pub attach: Arc<str>,
+    /// Whether the plugin can do nothing without it.
+    pub required: bool,
+    /// What it is for.
+    pub description: String,
+}
+
+/// A plugin's manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Its name.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// A name for people.
+    pub title: String,
+    /// What it was built with.
+    pub sdk: String,
+    /// Origins it wants to reach, with `{config.…}` templates.
+    pub egress: Vec<String>,
+    /// Credentials it wants to use.
+    pub slots: Vec<Slot>,
+    /// JSON Schema of its settings.
+    pub config_schema: Value,
+    /// What it can do beyond its interfaces.
+    pub capabilities: Vec<String>,
+}
+
+const MAX_NAME: usize = 64;
+const MAX_TEXT: usize = 4096;
+const MAX_LIST: usize = 64;
+
+impl Manifest {
+    /// Checks a manifest as it came from the guest.
+    ///
+    /// # Errors
+    /// Names the rule that it breaks.
+    pub(super) fn check(raw: wit::Manifest) -> Result<Self, LoadError> {
+        let wrong = |text: String| Err(LoadError::Manifest(text));
+        if !is_name(&raw.id) {
+            return wrong(format!(
+                "id `{}` must be 1 to {MAX_NAME} of a-z, 0-9 and `-`",
+                printable(&raw.id)
+            ));
+        }
+        for (what, text) in [("version", &raw.version), ("title", &raw.title), ("sdk", &raw.sdk)] {
+            if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+                return wrong(format!("{what} must be one line of at most {MAX_TEXT} bytes"));
+            }
+        }
+        if raw.egress.len() > MAX_LIST || raw.credentials.len() > MAX_LIST || raw.capabilities.len() > MAX_LIST {
+            return wrong(format!(
+                "egress, credentials and capabilities may have at most {MAX_LIST} items each"
+            ));
+        }
+        let config_schema: Value = serde_json::from_str(&raw.config_schema)
+            .map_err(|error| LoadError::Manifest(format!("config-schema is not JSON: {error}")))?;
+        jsonschema::validator_for(&config_schema)
+            .map_err(|error| LoadError::Manifest(format!("config-schema is not a JSON Schema: {error}")))?;
+        let mut slots = Vec::with_capacity(raw.credentials.len());
+        for slot in raw.credentials {
+            slots.push(check_slot(slot, &slots)?);
+        }
+        Ok(Self {
+            id: raw.id,
+            version: raw.version,
+            title: raw.title,
+            sdk: raw.sdk,
+            egress: raw.egress,
+            slots,
+            config_schema,
+            capabilities: raw.capabilities,
+        })
+    }
+
+    /// The manifest of a component that has not been asked yet.
+    pub(super) fn unknown() -> Self {
+        Self {
+            id: "unknown".into(),
+            version: String::new(),
+            title: String::new(),
+            sdk: String::new(),
+            egress: Vec::new(),
+            slots: Vec::new(),
+            config_schema: Value::Object(Map::new()),
+            capabilities: Vec::new(),
+        }
+    }
+
+    /// The slot of this name.
+    pub fn slot(&self, name: &str) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.name == name)
+    }
+
+    /// Checks a provider's settings against the schema.
+    ///
+    /// # Errors
+    /// One line for each thing that does not fit, with the path to it.
+    pub fn check_settings(&self, settings: &Map<String, Value>) -> Result<(), String> {
+        let validator = jsonschema::validator_for(&self.config_schema).map_err(|error| error.to_string())?;
+        let value = Value::Object(settings.clone());
+        let faults: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|error| {
+                let path = error.instance_path().to_string();
+                if path.is_empty() {
+                    error.to_string()
+                } else {
+                    format!("{path}: {error}")
+                }
+            })
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults.join("; "))
+        }
+    }
+
+    /// The origins this plugin asks for under these settings. A template whose setting is absent
+    /// asks for nothing.
+    ///
+    /// # Errors
+    /// When a setting is not what its template may hold.
+    pub fn origins(&self, settings: &Map<String, Value>) -> Result<Vec<String>, String> {
+        let mut origins = Vec::with_capacity(self.egress.len());
+        for template in &self.egress {
+            if let Some(origin) = expand(template, settings)? {
+                origins.push(origin);
+            }
+        }
+        Ok(origins)
+    }
+}
+
+fn check_slot(raw: wit::CredentialSlot, earlier: &[Slot]) -> Result<Slot, LoadError> {
+    if !is_name(&raw.name) {
+        return Err(LoadError::Manifest(format!(
+            "credential slot `{}` must be 1 to {MAX_NAME} of a-z, 0-9 and `-`",
+            printable(&raw.name)
+        )));
+    }
+    if earlier.iter().any(|slot| slot.name == raw.name) {
+        return Err(LoadError::Manifest(format!(
+            "credential slot `{}` is there twice",
+            raw.name
+        )));
+    }
+    if let Err(error) = serde_json::from_str::<Value>(&raw.attach) {
+        return Err(LoadError::Manifest(format!(
+            "`attach` of credential slot `{}` is not JSON: {error}",
+            raw.name
+        )));
+    }
+    Ok(Slot {
+        name: raw.name,
+        kinds: raw.kinds,
+        attach: raw.attach.into(),
+        required: raw.required,
+        description: raw.description,
+    })
+}
+
+/// Fills in `{config.name}` (a host label) and `{config.name*}` (a whole origin).
+fn expand(template: &str, settings: &Map<String, Value>) -> Result<Option<String>, String> {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{config.") {
+        let Some((name, after)) = after.split_once('}') else {
+            return Err(format!("egress template `{template}` has no closing brace"));
+        };
+        let (name, whole) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
+        let Some(value) = settings.get(name) else {
+            return Ok(None);
+        };
+        let Some(text) = value.as_str() else {
+            return Err(format!("setting `{name}` must be a text to stand in `{template}`"));
+        };
+        out.push_str(before);
+        if whole {
+            out.push_str(
+                &origin_of(text).ok_or_else(|| format!("setting `{name}` must be an address like https://host"))?,
+            );
+        } else if is_label(text) {
+            out.push_str(text);
+        } else {
+            return Err(format!(
+                "setting `{name}` must be one host label: letters, digits and `-`"
+            ));
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(Some(out))
+}
+
+/// Scheme, host and port of an address.
+fn origin_of(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    Some(url.origin().ascii_serialization())
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn printable(text: &str) -> String {
+    text.chars().take(MAX_NAME).flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest(id: &str, egress: &[&str]) -> Result<Manifest, LoadError> {
+        Manifest::check(wit::Manifest {
+            id: id.into(),
+            version: "1.0.0".into(),
+            title: "T".into(),
+            sdk: "s".into(),
+            egress: egress.iter().map(ToString::to_string).collect(),
+            credentials: vec![],
+            config_schema: r#"{"type":"object","properties":{"n":{"type":"integer"}}}"#.into(),
+            capabilities: vec![],
+        })
+    }
+
+    fn settings(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn ids_that_could_confuse_a_reader_are_refused() {
+        for id in ["", "Open", "a/b", "a b", "..", "a\u{202e}b", &"a".repeat(65)] {
+            assert!(manifest(id, &[]).is_err(), "{id:?}");
+        }
+        assert!(manifest("azure-openai2", &[]).is_ok());
+    }
+
+    #[test]
+    fn templates_take_labels_and_origins_and_nothing_else() {
+        let m = manifest(
+            "x",
+            &[
+                "https://{config.resource}.openai.azure.com",
+                "{config.base*}",
+                "https://a.example",
+            ],
+        )
+        .unwrap();
+        assert_eq!(m.origins(&settings(json!({}))).unwrap(), ["https://a.example"]);
+        assert_eq!(
+            m.origins(&settings(
+                json!({"resource": "my-res", "base": "https://b.example:8443/v1/"})
+            ))
+            .unwrap(),
+            [
+                "https://my-res.openai.azure.com",
+                "https://b.example:8443",
+                "https://a.example"
+            ]
+        );
+        for bad in [
+            json!({"resource": "evil.example/"}),
+            json!({"resource": "a.b"}),
+            json!({"resource": 3}),
+            json!({"base": "ftp://x"}),
+            json!({"base": "https://u:p@x"}),
+        ] {
+            assert!(m.origins(&settings(bad.clone())).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn settings_are_held_to_the_schema() {
+        let m = manifest("x", &[]).unwrap();
+        assert!(m.check_settings(&settings(json!({"n": 1}))).is_ok());
+        assert!(
+            m.check_settings(&settings(json!({"n": "one"})))
+                .unwrap_err()
+                .contains("/n")
+        );
+    }
+}

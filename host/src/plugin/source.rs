@@ -1,0 +1,68 @@
+//! Where components come from: a directory that people copy files into.
+//!
+//! In: the directory's path. Out: the components in it, read whole. Never: a judgement on what
+//! is in a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::LoadError;
+
+/// A `.wasm` file and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds, or why it could not be read.
+    pub bytes: Result<Vec<u8>, String>,
+}
+
+/// Lists the components that are there now.
+pub trait PluginSource: Send + Sync + 'static {
+    /// All of them, by path.
+    ///
+    /// # Errors
+    /// When the place itself cannot be read.
+    fn list(&self) -> Result<Vec<Candidate>, LoadError>;
+}
+
+/// The plugins directory.
+#[derive(Debug, Clone)]
+pub struct PluginDirectory(pub PathBuf);
+
+impl PluginSource for PluginDirectory {
+    fn list(&self) -> Result<Vec<Candidate>, LoadError> {
+        let failed = |error: std::io::Error| LoadError::Io {
+            what: format!("read the plugins directory {}", self.0.display()),
+            error: Arc::new(error),
+        };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.0).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if is_component(&path) {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found
+            .into_iter()
+            .filter_map(|path| match std::fs::read(&path) {
+                Ok(bytes) => Some(Candidate { path, bytes: Ok(bytes) }),
+                // It vanished between the listing and the reading.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => Some(Candidate {
+                    path,
+                    bytes: Err(error.to_string()),
+                }),
+            })
+            .collect())
+    }
+}
+
+/// Whether a file is meant as a plugin: editors' and copying tools' temporary names are not.
+pub fn is_component(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    name.ends_with(".wasm") && !name.starts_with('.') && !name.starts_with('~') && !path.is_dir()
+}

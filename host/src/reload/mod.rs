@@ -1,0 +1,243 @@
+//! Takes up changes while the host serves: prepare, commit, drain.
+//!
+//! In: a reason to look (a file changed, SIGHUP, an admin asked). Out: the next [`Snapshot`],
+//! swapped in at once, and the one before it drained. Never: a state that some requests see half;
+//! a reload that fails changes nothing and says why.
+
+mod prepare;
+mod snapshot;
+mod watcher;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio_util::task::TaskTracker;
+
+pub use prepare::Foundations;
+pub use snapshot::{Problem, Snapshot};
+pub use watcher::watch;
+
+use crate::config::{Config, ConfigErrors, Env};
+use crate::egress::credential::VaultKeeper;
+
+/// Why nothing was taken up.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// The configuration changes what only a start can change.
+    #[error("{0}")]
+    NeedsRestart(String),
+    /// The settings of a provider do not fit its plugin.
+    #[error("{0}")]
+    Settings(String),
+    /// The plugins directory cannot be read.
+    #[error("{0}")]
+    Plugins(String),
+    /// The vault cannot be opened.
+    #[error("{0}")]
+    Vault(String),
+    /// The host is stopping.
+    #[error("the host is shutting down")]
+    Stopped,
+}
+
+/// What set off a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// The host is starting.
+    Start,
+    /// A file changed.
+    Files,
+    /// SIGHUP.
+    Signal,
+    /// An admin asked.
+    Admin,
+}
+
+/// How the last reload went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// When.
+    pub at: SystemTime,
+    /// Why.
+    pub trigger: Trigger,
+    /// The snapshot's number, or why there is no new one.
+    pub result: Result<u64, String>,
+}
+
+/// Holds the present snapshot and makes the next.
+pub struct Reloader {
+    current: ArcSwap<Snapshot>,
+    foundations: Foundations,
+    vault: Arc<VaultKeeper>,
+    config_path: PathBuf,
+    env: Env,
+    started: SystemTime,
+    /// One reload at a time.
+    turn: tokio::sync::Mutex<()>,
+    last: Mutex<Outcome>,
+    drains: TaskTracker,
+}
+
+impl Reloader {
+    /// Makes the first snapshot.
+    ///
+    /// # Errors
+    /// When the configuration, the vault or the plugins directory cannot be used at all. A plugin
+    /// that cannot be used is a [`Problem`] of the snapshot.
+    pub async fn start(
+        config: Arc<Config>,
+        env: Env,
+        foundations: Foundations,
+        vault: Arc<VaultKeeper>,
+    ) -> Result<Arc<Self>, ReloadError> {
+        let prepared = prepare::prepare(&foundations, config.clone(), None).await?;
+        report(&prepared.snapshot);
+        let last = Outcome {
+            at: SystemTime::now(),
+            trigger: Trigger::Start,
+            result: Ok(prepared.snapshot.number),
+        };
+        let reloader = Arc::new(Self {
+            current: ArcSwap::new(prepared.snapshot.clone()),
+            foundations,
+            vault,
+            config_path: config.source.path.clone(),
+            env,
+            started: SystemTime::now(),
+            turn: tokio::sync::Mutex::new(()),
+            last: Mutex::new(last),
+            drains: TaskTracker::new(),
+        });
+        reloader.drain_when_dropped(&prepared.snapshot, prepared.dropped);
+        Ok(reloader)
+    }
+
+    /// The snapshot that new requests are served from.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// When the host started.
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// How the last reload went.
+    pub fn last(&self) -> Outcome {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The vault as it is served from.
+    pub fn vault(&self) -> &VaultKeeper {
+        &self.vault
+    }
+
+    /// Looks at configuration, vault and plugins, and takes up what changed.
+    ///
+    /// # Errors
+    /// Why nothing was taken up; the snapshot before goes on serving.
+    pub async fn reload(self: &Arc<Self>, trigger: Trigger) -> Result<u64, ReloadError> {
+        let _turn = self.turn.lock().await;
+        let result = self.take_up().await;
+        match &result {
+            Ok(number) => tracing::info!(?trigger, snapshot = number, "reloaded"),
+            Err(error) => tracing::error!(
+                ?trigger,
+                "nothing was reloaded, the state before goes on serving: {error}"
+            ),
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Outcome {
+            at: SystemTime::now(),
+            trigger,
+            result: result.as_ref().copied().map_err(ToString::to_string),
+        };
+        result
+    }
+
+    async fn take_up(self: &Arc<Self>) -> Result<u64, ReloadError> {
+        let present = self.snapshot();
+        let config = Config::load(&self.config_path, &self.env).map_err(ReloadError::Config)?;
+        refuse_fixed(&present.config, &config)?;
+        let vault = self
+            .vault
+            .prepare()
+            .await
+            .map_err(|error| ReloadError::Vault(error.to_string()))?;
+        let prepared = prepare::prepare(&self.foundations, Arc::new(config), Some(&present)).await?;
+        // Nothing below can fail.
+        self.vault.commit(vault);
+        if !prepared.changed {
+            return Ok(present.number);
+        }
+        report(&prepared.snapshot);
+        self.current.store(prepared.snapshot.clone());
+        self.drain_when_dropped(&prepared.snapshot, prepared.dropped);
+        Ok(prepared.snapshot.number)
+    }
+
+    /// Drains the generations of a snapshot that are in no later one, once its last request has
+    /// been answered or the time for that is over.
+    fn drain_when_dropped(self: &Arc<Self>, snapshot: &Arc<Snapshot>, dropped: tokio::sync::oneshot::Receiver<()>) {
+        let generations: Vec<_> = snapshot.providers.values().cloned().collect();
+        let reloader = Arc::downgrade(self);
+        self.drains.spawn(async move {
+            // The sender is dropped with the snapshot, which is what is waited for.
+            let _ = dropped.await;
+            let Some(reloader) = reloader.upgrade() else { return };
+            let present = reloader.snapshot();
+            let patience = present.config.server.drain_timeout;
+            for generation in generations {
+                let serves = present.providers.get(&*generation.provider);
+                if !serves.is_some_and(|serving| Arc::ptr_eq(serving, &generation)) {
+                    reloader.drains.spawn(generation.drain(patience));
+                }
+            }
+        });
+    }
+
+    /// Ends every generation; the listener takes no requests any more.
+    pub async fn stop(self: &Arc<Self>, patience: Duration) {
+        let snapshot = self.snapshot();
+        let drains = snapshot
+            .providers
+            .values()
+            .map(|generation| generation.clone().drain(patience));
+        futures::future::join_all(drains).await;
+        self.drains.close();
+    }
+}
+
+/// What a listener or an engine is made from cannot change under it.
+fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
+    let fixed = [
+        ("server.listen", present.server.listen != next.server.listen),
+        ("state_dir", present.state_dir != next.state_dir),
+        ("admin.socket", present.admin.socket != next.admin.socket),
+        ("plugins.cache_dir", present.plugins.cache_dir != next.plugins.cache_dir),
+        ("vault.path", present.vault.path != next.vault.path),
+    ];
+    match fixed.iter().find(|(_, changed)| *changed) {
+        Some((key, _)) => Err(ReloadError::NeedsRestart(format!(
+            "`{key}` can only change when the host is started again"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn report(snapshot: &Snapshot) {
+    for problem in &snapshot.problems {
+        tracing::error!(
+            subject = problem.subject,
+            kept_previous = problem.kept_previous,
+            "{}",
+            problem.message
+        );
+    }
+    let providers: Vec<_> = snapshot.providers.keys().map(String::as_str).collect();
+    tracing::info!(snapshot = snapshot.number, providers = providers.join(" "), "serving");
+}

@@ -1,0 +1,88 @@
+//! Notices that a file the host serves from has changed.
+//!
+//! In: the directories of the configuration, the vault and the plugins. Out: a reload once they
+//! have been quiet for a moment, so that a file still being copied is not read half. Never: a
+//! look at what changed; `prepare` compares digests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use notify::{EventKind, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Reloader, Trigger};
+use crate::plugin::source::is_component;
+
+/// Watches until `stop` is cancelled. Directories are watched, not files: editors and installers
+/// replace a file by renaming another over it.
+///
+/// # Errors
+/// When the operating system cannot watch a directory.
+pub async fn watch(reloader: Arc<Reloader>, stop: CancellationToken) -> notify::Result<()> {
+    let config = reloader.snapshot().config.clone();
+    let interest = Interest {
+        config: config.source.path.clone(),
+        vault: config.vault.path.clone(),
+        plugins: config.plugins.dir.clone(),
+    };
+    // One waiting notice is enough: a reload looks at everything.
+    let (notice, mut noticed) = mpsc::channel::<()>(1);
+    let filter = interest.clone();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let relevant = match event {
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
+            Ok(event) => event.need_rescan() || event.paths.iter().any(|path| filter.concerns(path)),
+            // The system lost events; looking is the only way to know.
+            Err(_) => true,
+        };
+        if relevant {
+            // A full channel already says it.
+            let _ = notice.try_send(());
+        }
+    })?;
+    for dir in interest.directories() {
+        watcher.watch(&dir, RecursiveMode::NonRecursive)?;
+    }
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            Some(()) = noticed.recv() => {}
+        }
+        let quiet = reloader.snapshot().config.plugins.debounce;
+        while let Ok(Some(())) = tokio::time::timeout(quiet, noticed.recv()).await {}
+        // Why it failed is in the log and the status.
+        let _ = reloader.reload(Trigger::Files).await;
+    }
+}
+
+#[derive(Clone)]
+struct Interest {
+    config: PathBuf,
+    vault: PathBuf,
+    plugins: PathBuf,
+}
+
+impl Interest {
+    fn concerns(&self, path: &Path) -> bool {
+        path == self.config
+            || path == self.vault
+            || path == self.plugins
+            || (path.parent() == Some(&self.plugins)
+                && (is_component(path) || path.extension().is_some_and(|extension| extension == "sig")))
+    }
+
+    fn directories(&self) -> Vec<PathBuf> {
+        let parents = [self.config.parent(), self.vault.parent()]
+            .into_iter()
+            .flatten()
+            .map(Path::to_path_buf);
+        let mut all: Vec<_> = parents
+            .chain([self.plugins.clone()])
+            .filter(|dir| dir.is_dir())
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
