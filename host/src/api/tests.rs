@@ -1,11 +1,12 @@
 //! The front over a real socket: arrival, auth and router before a dispatch stack of the test's
 //! own.
 
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,12 +19,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Front, arrival, router};
-use crate::auth::{self, Authenticator};
+use crate::auth;
 use crate::clock::SystemClock;
+use crate::config::{Config, Env};
 use crate::context::{Principal, RequestContext};
 use crate::dispatch::{Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
 use crate::error::GatewayError;
 use crate::llm::{self, ChatEvent};
+use crate::reload::Snapshot;
 
 type Batches = mpsc::Receiver<Vec<ChatEvent>>;
 
@@ -134,6 +137,20 @@ fn key(models: &[&str]) -> Principal {
     }
 }
 
+/// A host that takes bodies of 2000 bytes and knows one key, `open sesame`.
+static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
+    let text = "
+        [server]
+        max_body = 2000
+        [[keys]]
+        name = \"app\"
+        sha256 = \"41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb\"
+    ";
+    let env = Env::from_pairs([("", ""); 0]);
+    let config = Config::parse(text, Path::new("/host.toml"), &env).unwrap_or_else(|errors| panic!("{errors}"));
+    Snapshot::without_plugins(config)
+});
+
 /// A running front and a connection to it.
 struct Running {
     script: Arc<Script>,
@@ -142,16 +159,10 @@ struct Running {
 
 async fn running() -> Running {
     let script = Arc::new(Script::default());
-    let front = Front::new(Arc::clone(&script) as Arc<dyn Dispatch>, Arc::new(SystemClock), || 2000);
-    let authenticator: Arc<dyn Authenticator> = Arc::new(|presented: Option<&[u8]>| match presented {
-        Some(b"open sesame") => Ok(key(&["fast", "acme/*"])),
-        _ => Err(GatewayError::Unauthenticated {
-            message: "send a key".into(),
-        }),
-    });
-    let arrivals = arrival::Arrivals::new(|| Duration::from_secs(60));
+    let front = Front::new(Arc::clone(&script) as Arc<dyn Dispatch>, Arc::new(SystemClock));
+    let arrivals = arrival::Arrivals::new(|| Arc::clone(&SNAPSHOT));
     let service = router(front)
-        .layer(from_fn_with_state(authenticator, auth::require))
+        .layer(from_fn(auth::require))
         .layer(from_fn_with_state(arrivals, arrival::arrive));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -69,6 +69,14 @@ impl Snapshot {
     }
 }
 
+#[cfg(test)]
+impl Snapshot {
+    /// A configuration and nothing behind it.
+    pub(crate) fn without_plugins(config: Config) -> Arc<Self> {
+        Self::new(1, Arc::new(config), BTreeMap::new(), BTreeMap::new(), Vec::new()).0
+    }
+}
+
 impl Drop for Snapshot {
     /// The last request that saw it has been answered.
     fn drop(&mut self) {

@@ -3,14 +3,16 @@
 //! In: a request. Out: a place for it until the last byte of its answer, or a refusal at once.
 //! Never: a queue; a caller that is told to come back knows more than one that is kept waiting.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::BodyExt as _;
+use http_body::{Frame, SizeHint};
 
 use crate::api::error::{Dialect, respond};
 use crate::context::RequestContext;
@@ -67,11 +69,28 @@ pub async fn take(State(places): State<Places>, request: Request, next: Next) ->
     if response.body().is_end_stream() {
         return response;
     }
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            // The place lives as long as the body that holds it.
-            let _held = &place;
-            frame
-        }))
-    })
+    response.map(|body| Body::new(Held { body, _place: place }))
+}
+
+/// A body that holds a place until it has been sent or dropped.
+struct Held {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

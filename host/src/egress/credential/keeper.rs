@@ -131,7 +131,7 @@ fn open(access: &VaultAccess, in_use: Option<&Vault>) -> Result<Prepared, VaultE
         return Ok(Prepared::Absent);
     }
     let opened = match in_use.map(Vault::reopen) {
-        Some(Err(VaultError::Rekeyed { .. })) | None => Vault::open(&access.path, &access.unlock, &access.anchor)?,
+        Some(Err(VaultError::Rekeyed)) | None => Vault::open(&access.path, &access.unlock, &access.anchor)?,
         Some(reopened) => reopened?,
     };
     if in_use.is_some_and(|vault| vault.id() == opened.id() && vault.revision() == opened.revision()) {

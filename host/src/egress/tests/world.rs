@@ -21,7 +21,8 @@ use crate::egress::metrics::{Counts, Metrics};
 use crate::egress::resolver::Resolver;
 use crate::egress::testing::{facts, grant, origins, request};
 use crate::egress::timeout::Timeouts;
-use crate::egress::{Credentials, Egress, EgressError, EgressRequest, Parts, UpstreamResponse, assemble};
+use crate::egress::{Credentials, Egress, EgressError, EgressRequest, Parts, UpstreamResponse};
+use crate::pipeline;
 
 /// The secret that may be seen by the upstream alone.
 pub(super) const CANARY: &str = "sk-canary/0123456789+abcdef";
@@ -135,7 +136,7 @@ impl Setup {
         let credentials = Arc::new(Credentials::new(self.store));
         let (records, metrics) = (Arc::<Records>::default(), Arc::<Metrics>::default());
         let client = Arc::new(Client::new(options).unwrap());
-        let egress = assemble(Parts {
+        let egress = pipeline::egress(Parts {
             metrics: Arc::clone(&metrics),
             sink: self.sink.unwrap_or_else(|| Arc::clone(&records) as Arc<dyn UseSink>),
             timeouts: Timeouts::default(),
