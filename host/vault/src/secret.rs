@@ -11,6 +11,13 @@ use zeroize::Zeroizing;
 /// One secret text, such as an API key or a PEM block.
 ///
 /// `Debug` prints `[secret]`; there is no `Display` and no `Serialize`. Dropping it overwrites its memory.
+///
+/// ```compile_fail
+/// println!("{}", llm_host_vault::Secret::new("sk-…"));
+/// ```
+/// ```compile_fail
+/// serde_json::to_string(&llm_host_vault::Secret::new("sk-…"));
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

@@ -8,8 +8,10 @@
 
 mod anchor;
 mod damage;
+mod dependencies;
 mod disk;
 mod edits;
+mod forge;
 mod interop;
 mod random;
 mod second;

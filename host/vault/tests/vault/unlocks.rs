@@ -140,6 +140,18 @@ fn a_vault_that_was_not_created_leaves_nothing_in_the_keyring() {
     assert!(store.keys.lock().unwrap().is_empty());
 }
 
+/// A directory in the anchor's place: the vault is written, only its anchor is not.
+#[test]
+fn a_vault_that_was_written_keeps_its_key_in_the_keyring_whatever_else_failed() {
+    let scene = Scene::new();
+    let (unlocks, store) = three_ways(&scene);
+    fs::create_dir(scene.directory.path().join("vault.rev")).unwrap();
+    let error = Vault::create(&scene.vault, &unlocks, &scene.anchor()).unwrap_err();
+    assert_eq!((error.code(), error.is_written()), ("not-settled", true));
+    assert_eq!(store.keys.lock().unwrap().len(), 1);
+    Vault::open(&scene.vault, &unlocks[2], &Anchor::off()).unwrap();
+}
+
 #[test]
 fn methods_are_added_and_removed() {
     let (scene, mut vault) = Scene::filled();
@@ -257,4 +269,32 @@ fn the_recommended_cost_works() {
 #[test]
 fn debug_of_an_unlock_shows_the_method_alone() {
     assert_eq!(format!("{:?}", passphrase("hunter2")), "Unlock(passphrase)");
+}
+
+/// Needs a keyring service that is unlocked and may be written to. On Linux without a desktop:
+/// `dbus-run-session -- sh -c 'printf x | gnome-keyring-daemon --unlock --components=secrets; cargo test … -- --ignored os_keyring'`.
+#[cfg(feature = "keyring")]
+#[test]
+#[ignore = "writes to the keyring of the user that runs it"]
+fn the_os_keyring_keeps_gives_and_forgets_a_key() {
+    use llm_host_vault::{KeyStore as _, OsKeyring};
+    let scene = Scene::new();
+    let unlock = Unlock::keyring(Arc::new(OsKeyring));
+    let mut vault = Vault::create(&scene.vault, std::slice::from_ref(&unlock), &scene.anchor()).unwrap();
+    Vault::open(&scene.vault, &unlock, &scene.anchor()).unwrap();
+    let leftover = vault.rekey(std::slice::from_ref(&unlock)).unwrap();
+    for account in leftover
+        .keyring_accounts
+        .iter()
+        .chain([&format!("{}/{}", vault.id(), vault.unlocks()[0].id)])
+    {
+        assert!(OsKeyring.get(account).unwrap().is_some());
+        OsKeyring.delete(account).unwrap();
+        OsKeyring.delete(account).unwrap();
+        assert!(OsKeyring.get(account).unwrap().is_none());
+    }
+    assert_eq!(
+        Vault::open(&scene.vault, &unlock, &scene.anchor()).unwrap_err().code(),
+        "not-in-keyring"
+    );
 }
