@@ -88,10 +88,12 @@ impl<'a> Members<'a> {
             let at = format!("{path}.{name}");
             let value = raw(json, &at)?;
             // The host writes a field of a nested object with its path, e.g. `image_url.mode`.
-            if known.has(name) && !name.contains(['.', '[']) {
-                self.push(name.as_str(), Member::Raw(value));
-            } else {
+            if !known.has(name) || name.contains(['.', '[']) {
                 asked.drop(at, "the provider has no such field");
+            } else if self.has(name) {
+                asked.drop(at, "the message has this field already");
+            } else {
+                self.push(name.as_str(), Member::Raw(value));
             }
         }
         Ok(())

@@ -158,12 +158,16 @@ impl<'a> Encoder<'a, '_> {
             PartContent::Text(text) => Some(content::Kind::Text { text }),
             PartContent::Media(media) => content::media(media, at, self.profile, self.asked),
             PartContent::Other(other) => {
+                self.leftovers(part, at);
                 return content::other(&other.kind, &other.value, at, self.profile, self.asked);
             }
             _ => None,
         };
         let Some(kind) = kind else { return Ok(None) };
-        let members = content::members(&part.extra, part.cache.as_ref(), at, self.profile, self.asked)?;
+        let mut members = content::members(&part.extra, part.cache.as_ref(), at, self.profile, self.asked)?;
+        if let Some(state) = self.state(part, at)? {
+            members.push("provider_state", state);
+        }
         Ok(Some(Item::with(kind, members)))
     }
 
@@ -187,10 +191,13 @@ impl<'a> Encoder<'a, '_> {
                     members.cache(part.cache.as_ref(), &path, self.profile, self.asked);
                     items.push(Item::with(content::Kind::Text { text }, members));
                     if let Some(state) = self.state(part, at)? {
-                        wire.extra.push("provider_state", state);
+                        wire.extra.set("provider_state", state);
                     }
                 }
-                PartContent::Refusal(text) => append(&mut wire.refusal, text),
+                PartContent::Refusal(text) => {
+                    self.leftovers(part, &path);
+                    append(&mut wire.refusal, text);
+                }
                 PartContent::ToolCall(_) | PartContent::Other(_) => {
                     self.call_or_other(part, at, &mut wire, &mut items)?;
                 }
@@ -241,9 +248,11 @@ impl<'a> Encoder<'a, '_> {
                 });
             }
             PartContent::Other(other) if other.kind == "custom" && self.profile.tool_kinds.has("custom") => {
+                self.leftovers(part, &path);
                 wire.tool_calls.push(Call::Raw(fields::raw(&other.value, &path)?));
             }
             PartContent::Other(other) => {
+                self.leftovers(part, at);
                 let (kind, value) = (&other.kind, &other.value);
                 items.extend(content::other(kind, value, at, self.profile, self.asked)?);
             }
@@ -257,6 +266,9 @@ impl<'a> Encoder<'a, '_> {
         let mut extra = Members::default();
         extra.extend_known(&part.extra, self.profile.message_fields, at, self.asked)?;
         extra.cache(part.cache.as_ref(), at, self.profile, self.asked);
+        if let Some(state) = self.state(part, at)? {
+            extra.push("provider_state", state);
+        }
         if result.is_error {
             self.asked.drop(
                 format!("{at}.is_error"),
@@ -333,6 +345,17 @@ impl<'a> Encoder<'a, '_> {
             format!("{} does not know state of format `{}`", self.profile.name, state.format),
         );
         Ok(None)
+    }
+
+    /// Notes what a part has besides its content, where its form on the wire has no room for it.
+    fn leftovers(&mut self, part: &Part, at: &str) {
+        let state = part.state.iter().map(|_| "provider_state");
+        let cache = part.cache.iter().map(|_| "cache_control");
+        let extra = part.extra.iter().map(|(name, _)| name.as_str());
+        for name in state.chain(cache).chain(extra) {
+            self.asked
+                .drop(format!("{at}.{name}"), "a part of this kind has no room for it");
+        }
     }
 
     fn misplaced(&mut self, at: &str) {

@@ -429,6 +429,32 @@ fn earlier_answers() {
 }
 
 #[test]
+fn nothing_beside_a_part_is_lost_without_a_word() {
+    let mut refusal = Part::new(PartContent::Refusal("no".into()));
+    refusal.extra = vec![pair("why", "1")];
+    refusal.cache = Some(CacheHint { ttl_seconds: None });
+    let mut noted = Part::text("a");
+    noted.extra = vec![pair("annotations", "[1]")];
+    let mut stated = Part::text("b");
+    stated.state = Some(ProviderState {
+        format: "gemini".into(),
+        data: b"sig".to_vec(),
+    });
+    let answer = Message::new(Role::Assistant, vec![refusal, noted.clone(), noted]);
+    let (wire, dropped) = messages(vec![answer, Message::new(Role::User, vec![stated])], &Profile::OPENAI);
+    assert_eq!(wire[0]["annotations"], json!([1]));
+    assert_eq!(
+        dropped,
+        [
+            "messages[0].content[0].cache_control",
+            "messages[0].content[0].why",
+            "messages[0].annotations",
+            "messages[1].content[0].provider_state"
+        ]
+    );
+}
+
+#[test]
 fn earlier_reasoning_goes_back_as_the_provider_takes_it() {
     let conversation = || {
         let mut signed_call = call("c", "f", "{}");
