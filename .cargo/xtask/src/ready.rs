@@ -120,10 +120,8 @@ fn ask(address: &str) -> std::io::Result<String> {
     };
     let mut stream = TcpStream::connect_timeout(&socket, limit)?;
     stream.set_read_timeout(Some(limit))?;
-    write!(
-        stream,
-        "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )?;
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     stream.take(1024).read_to_end(&mut head)?;
     let text = String::from_utf8_lossy(&head);
@@ -188,9 +186,14 @@ mod tests {
             let address = listener.local_addr().unwrap().to_string();
             let server = thread::spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut head = [0; 512];
-                let n = stream.read(&mut head).unwrap();
-                assert!(head[..n].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+                // All of it: closing with bytes unread would reset the connection.
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    head.extend(byte);
+                }
+                assert!(head.starts_with(b"GET /readyz HTTP/1.1\r\n"));
                 stream.write_all(answer.as_bytes()).unwrap();
             });
             assert_eq!(is_ready(&address), ready, "{answer:?}");

