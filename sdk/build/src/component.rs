@@ -1,7 +1,7 @@
 //! Building a package into a component.
 //!
 //! In: a package and a toolchain. Out: the path of its component. Never: checks what is in it
-//! (that is [`crate::check`]), and never lets flags of the caller's own build into it.
+//! (that is [`mod@crate::check`]), and never lets flags of the caller's own build into it.
 //!
 //! Each package is built by itself, so that what is built beside it cannot turn on features of its
 //! dependencies: its bytes, which grants are pinned to, stay the same.

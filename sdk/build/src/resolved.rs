@@ -1,7 +1,7 @@
 //! Items of a resolved WIT package by their ids.
 //!
 //! In: a `Resolve` and an id that it gave out. Out: the item. Never: called with the id of another
-//! `Resolve`; [`crate::check`] names its two `wit` and `component` to keep them apart.
+//! `Resolve`; [`mod@crate::check`] names its two `wit` and `component` to keep them apart.
 
 #![expect(
     clippy::indexing_slicing,
