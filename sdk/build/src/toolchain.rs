@@ -7,7 +7,7 @@
 //! The ways, in the order they are tried:
 //! 1. the Rust toolchain has the target already;
 //! 2. `rustup target add` gets it;
-//! 3. Debian's packages ([`debian`]): a rustc with the sources of its standard library, which cargo
+//! 3. Debian's packages: a rustc with the sources of its standard library, which cargo
 //!    then builds for the target. They serve machines whose rustup has nowhere to download from.
 
 mod debian;
