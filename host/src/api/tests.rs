@@ -144,6 +144,7 @@ static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         max_body = 2000
         [[keys]]
         name = \"app\"
+        models = [\"fast\", \"acme/*\"]
         sha256 = \"41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb\"
     ";
     let env = Env::from_pairs([("", ""); 0]);

@@ -448,7 +448,10 @@ fn only_env_reads_the_environment() {
         for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
             let path = entry.path();
             if path.is_dir() {
-                search(&path, found);
+                // Tests may look where their data lies.
+                if !path.ends_with("tests") {
+                    search(&path, found);
+                }
             } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("config/env.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let uses = ["env::var", "env::vars", "env::var_os", "use std::env", "env::set_var"];

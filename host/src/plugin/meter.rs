@@ -121,7 +121,7 @@ mod tests {
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(meter.measure(tokio::time::sleep(Duration::from_secs(3600))));
+        runtime.block_on(async { meter.measure(tokio::time::sleep(Duration::from_secs(3600))).await });
         assert!(!meter.check());
         runtime.block_on(meter.measure(async {
             let start = Instant::now();
