@@ -149,7 +149,7 @@ impl Generation {
         let total = self.config.limits.total_time;
         let outcome = match self.config.isolation {
             Isolation::Shared { max_concurrency } => {
-                let call = self.shared.complete(self, max_concurrency, request);
+                let call = self.shared.complete(self, max_concurrency, request_id, request);
                 within(total, Limit::Total(total), call).await
             }
             Isolation::Fresh | Isolation::Pooled { .. } => {
@@ -199,7 +199,7 @@ impl Generation {
         };
         let mut running = match self.config.isolation {
             Isolation::Shared { max_concurrency } => {
-                Running::Shared(self.shared.stream(self, max_concurrency, call).await?)
+                Running::Shared(self.shared.stream(self, max_concurrency, request_id, call).await?)
             }
             Isolation::Fresh | Isolation::Pooled { .. } => Running::Own(self.run(request_id, call)),
         };

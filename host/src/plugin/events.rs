@@ -21,8 +21,12 @@ use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
 use super::grammar::Grammar;
 use super::state::GuestState;
+use crate::config::Isolation;
 use crate::dispatch::EventBatches;
 use crate::llm::{self, ChatEvent, ErrorKind};
+
+/// How long a kept instance may take to close a stream whose last event has been read.
+const TO_CLOSE: Duration = Duration::from_secs(1);
 
 /// Takes what the guest writes and queues it, a whole write at a time.
 pub(super) struct EventConsumer {
@@ -121,9 +125,8 @@ pub(super) async fn answer(
     match rest.next() {
         Some(ChatEvent::Start(start)) => {
             let rest: Vec<_> = rest.collect();
-            stream.over = stream.grammar.ended();
-            if stream.over {
-                generation.note(&Ok(()));
+            if stream.grammar.ended() {
+                stream.end(&Ok(()));
             }
             let head = futures::stream::iter((!rest.is_empty()).then_some(rest));
             let tail = futures::stream::unfold(stream, |mut stream| async move {
@@ -164,13 +167,28 @@ impl Answer {
             Ok(None) => (Vec::new(), Err(self.why_closed().await)),
             Err(limit) => (Vec::new(), Err(CallError::Limit(limit))),
         };
-        self.over = true;
         let (mut batch, result) = outcome;
-        self.generation.note(&result);
+        self.end(&result);
         if let Err(error) = result {
             batch.push(ChatEvent::Error(self.event(&error)));
         }
         Some(batch)
+    }
+
+    /// Nothing follows. An instance that is to be kept needs a moment to close its stream before
+    /// it can go back to the pool; one that takes longer is dropped.
+    fn end(&mut self, result: &Result<(), CallError>) {
+        self.over = true;
+        self.generation.note(result);
+        let kept = matches!(self.generation.config.isolation, Isolation::Pooled { .. });
+        if kept && result.is_ok() {
+            let (_, nothing) = oneshot::channel();
+            let mut running = std::mem::replace(&mut self.running, Running::Shared(nothing));
+            self.generation.tasks.spawn(async move {
+                // How it ends no longer matters to anybody.
+                let _ = tokio::time::timeout(TO_CLOSE, running.outcome()).await;
+            });
+        }
     }
 
     async fn wait(&mut self) -> Result<Option<Vec<ChatEvent>>, Limit> {

@@ -30,6 +30,7 @@ struct State {
 
 struct Job {
     work: Work,
+    request_id: Arc<str>,
     /// Frees the place when the job is dropped.
     _place: OwnedSemaphorePermit,
 }
@@ -47,13 +48,14 @@ impl SharedInstance {
         &self,
         generation: &Arc<Generation>,
         places: usize,
+        request_id: Arc<str>,
         request: llm::ChatRequest,
     ) -> Result<CompleteAnswer, CallError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(generation, places, Work::Complete(request, reply)).await?;
-        answer.await.unwrap_or(Err(CallError::Trapped(
-            "another call in the shared instance ended it".into(),
-        )))
+        let work = Work::Complete(request, reply);
+        self.submit(generation, places, request_id, work).await?;
+        let ended = || CallError::Trapped("another call in the shared instance ended it".into());
+        answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Asks the instance for a stream; the receiver says how it ended.
@@ -61,10 +63,12 @@ impl SharedInstance {
         &self,
         generation: &Arc<Generation>,
         places: usize,
+        request_id: Arc<str>,
         call: Streamed,
     ) -> Result<oneshot::Receiver<Result<(), CallError>>, CallError> {
         let (reply, outcome) = oneshot::channel();
-        self.submit(generation, places, Work::Stream(call, reply)).await?;
+        self.submit(generation, places, request_id, Work::Stream(call, reply))
+            .await?;
         Ok(outcome)
     }
 
@@ -73,7 +77,13 @@ impl SharedInstance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).queue.take();
     }
 
-    async fn submit(&self, generation: &Arc<Generation>, places: usize, work: Work) -> Result<(), CallError> {
+    async fn submit(
+        &self,
+        generation: &Arc<Generation>,
+        places: usize,
+        request_id: Arc<str>,
+        work: Work,
+    ) -> Result<(), CallError> {
         let place = self
             .places(places)
             .acquire_owned()
@@ -81,7 +91,11 @@ impl SharedInstance {
             .map_err(|_| CallError::Drained)?;
         let queue = self.queue(generation, places);
         queue
-            .send(Job { work, _place: place })
+            .send(Job {
+                work,
+                request_id,
+                _place: place,
+            })
             .await
             .map_err(|_| CallError::Drained)
     }
@@ -133,9 +147,6 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
                         Some(outcome) = running.next(), if !running.is_empty() => outcome?,
                         job = jobs.recv(), if open => match job {
                             Some(job) => {
-                                // The limit is on one call's computing; with several in the
-                                // instance it is on what they compute between two beginnings.
-                                meter.reset();
                                 running.push(run(job, chat, accessor).boxed());
                             }
                             None => open = false,
@@ -159,6 +170,8 @@ async fn run(
     chat: &super::bindings::chat::exports::llm_host::provider::chat::Guest,
     accessor: &wasmtime::component::Accessor<super::state::GuestState>,
 ) -> wasmtime::Result<()> {
+    // The limits on requests, answers and log lines are those of one call.
+    accessor.with(|mut access| access.get().begin_call(job.request_id));
     match job.work {
         Work::Complete(request, reply) => {
             let answer = chat.call_complete(accessor, request).await?;

@@ -176,6 +176,9 @@ impl Reloader {
         }
         report(&prepared.snapshot);
         self.current.store(prepared.snapshot.clone());
+        self.foundations
+            .client
+            .retain(|provider| prepared.snapshot.providers.contains_key(provider));
         self.drain_when_dropped(&prepared.snapshot, prepared.dropped);
         Ok(prepared.snapshot.number)
     }
@@ -219,7 +222,10 @@ fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
         ("state_dir", present.state_dir != next.state_dir),
         ("admin.socket", present.admin.socket != next.admin.socket),
         ("plugins.cache_dir", present.plugins.cache_dir != next.plugins.cache_dir),
-        ("vault.path", present.vault.path != next.vault.path),
+        ("plugins.dir", present.plugins.dir != next.plugins.dir),
+        ("vault", present.vault != next.vault),
+        ("egress", present.egress != next.egress),
+        ("log", present.log != next.log),
     ];
     match fixed.iter().find(|(_, changed)| *changed) {
         Some((key, _)) => Err(ReloadError::NeedsRestart(format!(

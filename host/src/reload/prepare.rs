@@ -15,6 +15,7 @@ use super::ReloadError;
 use super::snapshot::{Problem, Snapshot};
 use crate::config::{Config, ProviderConfig};
 use crate::egress::Egress;
+use crate::egress::client::Client;
 use crate::plugin::component::digest;
 use crate::plugin::signature;
 use crate::plugin::source::{Candidate, PluginDirectory, PluginSource};
@@ -26,15 +27,18 @@ pub struct Foundations {
     pub engine: Arc<Engine>,
     /// The way out.
     pub egress: Arc<Egress>,
+    /// The client at the bottom of `egress`, whose pools end with their provider.
+    pub client: Arc<Client>,
     generations: AtomicU64,
 }
 
 impl Foundations {
     /// Puts them together.
-    pub fn new(engine: Arc<Engine>, egress: Arc<Egress>) -> Self {
+    pub fn new(engine: Arc<Engine>, egress: Arc<Egress>, client: Arc<Client>) -> Self {
         Self {
             engine,
             egress,
+            client,
             generations: AtomicU64::new(0),
         }
     }

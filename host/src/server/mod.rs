@@ -62,9 +62,10 @@ pub async fn run(
     let credentials = Arc::new(Credentials::new(MemoryStore::new()));
     let keeper = Arc::new(VaultKeeper::new(vault, credentials.clone()));
     keeper.commit(keeper.prepare().await.map_err(|error| start(&error))?);
-    let egress = egress_for(&config, credentials).map_err(|error| start(&error))?;
+    let client = Arc::new(client_for(&config).map_err(|error| start(&error))?);
+    let egress = egress_for(&config, credentials, client.clone());
     let engine = Engine::new(&config.plugins.cache_dir).map_err(|error| start(&error))?;
-    let foundations = Foundations::new(Arc::new(engine), Arc::new(egress));
+    let foundations = Foundations::new(Arc::new(engine), Arc::new(egress), client);
     let reloader = Reloader::start(config.clone(), env, foundations, keeper)
         .await
         .map_err(|error| start(&error))?;
@@ -108,16 +109,20 @@ pub async fn run(
     Ok(())
 }
 
-fn egress_for(config: &Config, credentials: Arc<Credentials>) -> Result<Egress, String> {
+fn client_for(config: &Config) -> Result<Client, String> {
     let limits = &config.egress;
-    let extra_roots = listen::extra_roots(limits.extra_ca.as_deref())?;
     let options = ClientOptions {
         connect_timeout: limits.connect_timeout,
-        extra_roots,
+        extra_roots: listen::extra_roots(limits.extra_ca.as_deref())?,
         ..ClientOptions::default()
     };
+    Client::new(options).map_err(|error| error.to_string())
+}
+
+fn egress_for(config: &Config, credentials: Arc<Credentials>, client: Arc<Client>) -> Egress {
+    let limits = &config.egress;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Ok(pipeline::egress(egress::Parts {
+    pipeline::egress(egress::Parts {
         metrics: Arc::default(),
         sink: Arc::new(egress::audit::TracingSink),
         timeouts: egress::timeout::Timeouts {
@@ -127,6 +132,6 @@ fn egress_for(config: &Config, credentials: Arc<Credentials>) -> Result<Egress, 
         },
         credentials,
         clock,
-        client: Arc::new(Client::new(options).map_err(|error| error.to_string())?),
-    }))
+        client,
+    })
 }
