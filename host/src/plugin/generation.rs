@@ -37,6 +37,8 @@ pub struct Generation {
     pub(super) health: Health,
     pub(super) pool: Pool,
     pub(super) shared: SharedInstance,
+    /// Snapshots that serve from it.
+    held: AtomicUsize,
     in_flight: AtomicUsize,
     idle: Notify,
     retired: AtomicBool,
@@ -98,6 +100,7 @@ impl Generation {
             engine,
             identity,
             health: Health::default(),
+            held: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
             retired: AtomicBool::new(false),
@@ -109,6 +112,16 @@ impl Generation {
     /// Whether this generation is what the same plugin and configuration would make again.
     pub fn is_for(&self, plugin: &LoadedPlugin, config: &ProviderConfig) -> bool {
         self.plugin.digest == plugin.digest && self.plugin.signer == plugin.signer && self.config == *config
+    }
+
+    /// A snapshot serves from it.
+    pub fn hold(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A snapshot that held it has gone. True for the last one: no new call can come any more.
+    pub fn release(&self) -> bool {
+        self.held.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     /// Calls in flight.

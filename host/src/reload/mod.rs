@@ -19,6 +19,7 @@ pub use prepare::Foundations;
 pub use snapshot::{Problem, Snapshot};
 pub use watcher::watch;
 
+use self::snapshot::Retired;
 use crate::config::{Config, ConfigErrors, Env};
 use crate::egress::credential::VaultKeeper;
 
@@ -113,7 +114,7 @@ impl Reloader {
             last: Mutex::new(last),
             drains: TaskTracker::new(),
         });
-        reloader.drain_when_dropped(&prepared.snapshot, prepared.dropped);
+        reloader.drain_when_dropped(prepared.dropped);
         Ok(reloader)
     }
 
@@ -179,26 +180,19 @@ impl Reloader {
         self.foundations
             .client
             .retain(|provider| prepared.snapshot.providers.contains_key(provider));
-        self.drain_when_dropped(&prepared.snapshot, prepared.dropped);
+        self.drain_when_dropped(prepared.dropped);
         Ok(prepared.snapshot.number)
     }
 
-    /// Drains the generations of a snapshot that are in no later one, once its last request has
-    /// been answered or the time for that is over.
-    fn drain_when_dropped(self: &Arc<Self>, snapshot: &Arc<Snapshot>, dropped: tokio::sync::oneshot::Receiver<()>) {
-        let generations: Vec<_> = snapshot.providers.values().cloned().collect();
+    /// Drains the generations that retire with a snapshot, once nobody uses it any more.
+    fn drain_when_dropped(self: &Arc<Self>, dropped: tokio::sync::oneshot::Receiver<Retired>) {
         let reloader = Arc::downgrade(self);
         self.drains.spawn(async move {
-            // The sender is dropped with the snapshot, which is what is waited for.
-            let _ = dropped.await;
+            let Ok(retired) = dropped.await else { return };
             let Some(reloader) = reloader.upgrade() else { return };
-            let present = reloader.snapshot();
-            let patience = present.config.server.drain_timeout;
-            for generation in generations {
-                let serves = present.providers.get(&*generation.provider);
-                if !serves.is_some_and(|serving| Arc::ptr_eq(serving, &generation)) {
-                    reloader.drains.spawn(generation.drain(patience));
-                }
+            let patience = reloader.snapshot().config.server.drain_timeout;
+            for generation in retired {
+                reloader.drains.spawn(generation.drain(patience));
             }
         });
     }
@@ -215,12 +209,13 @@ impl Reloader {
     }
 }
 
-/// What a listener or an engine is made from cannot change under it.
+/// What a listener, an engine or a client is made from cannot change under it.
 fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
     let fixed = [
         ("server.listen", present.server.listen != next.server.listen),
         ("state_dir", present.state_dir != next.state_dir),
         ("admin.socket", present.admin.socket != next.admin.socket),
+        ("plugins.dir", present.plugins.dir != next.plugins.dir),
         ("plugins.cache_dir", present.plugins.cache_dir != next.plugins.cache_dir),
         ("plugins.dir", present.plugins.dir != next.plugins.dir),
         ("vault", present.vault != next.vault),

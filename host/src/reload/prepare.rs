@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::oneshot;
 
 use super::ReloadError;
-use super::snapshot::{Problem, Snapshot};
+use super::snapshot::{Problem, Retired, Snapshot};
 use crate::config::{Config, ProviderConfig};
 use crate::egress::Egress;
 use crate::egress::client::Client;
@@ -44,10 +44,10 @@ impl Foundations {
     }
 }
 
-/// A snapshot that is ready to serve, and what resolves once nobody uses it any more.
+/// A snapshot that is ready to serve, and what gives its retired generations once nobody uses it.
 pub(super) struct Prepared {
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) dropped: oneshot::Receiver<()>,
+    pub(super) dropped: oneshot::Receiver<Retired>,
     /// Whether it differs from the one before.
     pub(super) changed: bool,
 }
@@ -86,7 +86,7 @@ fn same(a: &BTreeMap<String, Arc<Generation>>, b: &BTreeMap<String, Arc<Generati
 async fn load_all(
     foundations: &Foundations,
     config: &Config,
-    candidates: Vec<Candidate>,
+    mut candidates: Vec<Candidate>,
     previous: Option<&Snapshot>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<PathBuf, Arc<LoadedPlugin>> {
@@ -94,6 +94,8 @@ async fn load_all(
         signers: config.plugins.trusted_signers.iter().map(|key| key.0).collect(),
         required: config.plugins.require_signature,
     };
+    // Where two files are the same plugin, the one that is served goes on being served.
+    candidates.sort_by_key(|candidate| previous.is_none_or(|state| !state.plugins.contains_key(&candidate.path)));
     let mut plugins: BTreeMap<PathBuf, Arc<LoadedPlugin>> = BTreeMap::new();
     for Candidate { path, bytes } in candidates {
         let earlier = previous.and_then(|previous| previous.plugins.get(&path));

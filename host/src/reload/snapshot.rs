@@ -25,6 +25,9 @@ pub struct Problem {
     pub kept_previous: bool,
 }
 
+/// Generations that no snapshot holds any more.
+pub(super) type Retired = Vec<Arc<Generation>>;
+
 /// One state of the host.
 pub struct Snapshot {
     /// Counts up with every reload that changed something.
@@ -41,7 +44,7 @@ pub struct Snapshot {
     pub providers: BTreeMap<String, Arc<Generation>>,
     /// What could not be served.
     pub problems: Vec<Problem>,
-    gone: Option<oneshot::Sender<()>>,
+    gone: Option<oneshot::Sender<Retired>>,
 }
 
 impl Snapshot {
@@ -51,10 +54,13 @@ impl Snapshot {
         plugins: BTreeMap<PathBuf, Arc<LoadedPlugin>>,
         providers: BTreeMap<String, Arc<Generation>>,
         problems: Vec<Problem>,
-    ) -> (Arc<Self>, oneshot::Receiver<()>) {
+    ) -> (Arc<Self>, oneshot::Receiver<Retired>) {
         let (gone, dropped) = oneshot::channel();
         let clients = Arc::new(ClientKeys::new(config.server.access, &config.keys));
         let made = SystemTime::now();
+        for generation in providers.values() {
+            generation.hold();
+        }
         let snapshot = Self {
             number,
             made,
@@ -78,11 +84,14 @@ impl Snapshot {
 }
 
 impl Drop for Snapshot {
-    /// The last request that saw it has been answered.
+    /// The last request that saw it has been answered. A snapshot between this one and the present
+    /// may still be in use, so a generation retires with the last snapshot that holds it.
     fn drop(&mut self) {
+        let retired = self.providers.values().filter(|generation| generation.release());
+        let retired = retired.cloned().collect();
         if let Some(gone) = self.gone.take() {
             // Nobody waits when the host itself is stopping.
-            let _ = gone.send(());
+            let _ = gone.send(retired);
         }
     }
 }
