@@ -161,7 +161,8 @@ impl Generation {
         outcome
     }
 
-    /// Asks for an answer piece by piece. The stream always ends with `done` or `error`.
+    /// Asks for an answer piece by piece. The stream always ends with `done` or `error`, and at
+    /// the latest at `deadline`.
     ///
     /// # Errors
     /// As [`complete`](Self::complete), for failures before the first event.
@@ -169,12 +170,13 @@ impl Generation {
         self: &Arc<Self>,
         request_id: Arc<str>,
         request: llm::ChatRequest,
+        deadline: Instant,
     ) -> Result<Result<(llm::ResponseStart, EventBatches), llm::Error>, CallError> {
         let in_flight = self.enter();
         self.admit_chat()?;
         let limit = self.config.limits.first_event_time;
         let outcome = match within(limit, Limit::FirstEvent(limit), self.open(request_id, request)).await {
-            Ok(Ok((running, first, batches))) => events::answer(self, in_flight, running, first, batches).await,
+            Ok(Ok(opened)) => events::answer(self, in_flight, opened, deadline).await,
             Ok(Err(refused)) => Ok(Err(refused)),
             Err(error) => Err(error),
         };
@@ -280,7 +282,7 @@ impl Generation {
 }
 
 /// A stream's task, its first events, and the rest.
-type Opened = (
+pub(super) type Opened = (
     Running,
     Option<Vec<llm::ChatEvent>>,
     mpsc::Receiver<Vec<llm::ChatEvent>>,

@@ -87,12 +87,14 @@ pub enum Limit {
     Memory(u64),
     /// `limits.cpu_time`
     Cpu(Duration),
-    /// `limits.first_event`
+    /// `limits.first_event_time`
     FirstEvent(Duration),
-    /// `limits.idle`
+    /// `limits.idle_time`
     Idle(Duration),
-    /// `limits.total`
+    /// `limits.total_time`
     Total(Duration),
+    /// `server.request_timeout`
+    Request,
 }
 
 /// Why a call into a plugin failed.
@@ -131,10 +133,11 @@ fn describe_limit(limit: &Limit) -> String {
         }
         Limit::Cpu(d) => format!("it computed for more than {} (`limits.cpu_time`)", seconds(d)),
         Limit::FirstEvent(d) => {
-            format!("it gave no answer within {} (`limits.first_event`)", seconds(d))
+            format!("it gave no answer within {} (`limits.first_event_time`)", seconds(d))
         }
-        Limit::Idle(d) => format!("it was silent for more than {} (`limits.idle`)", seconds(d)),
-        Limit::Total(d) => format!("it took longer than {} (`limits.total`)", seconds(d)),
+        Limit::Idle(d) => format!("it was silent for more than {} (`limits.idle_time`)", seconds(d)),
+        Limit::Total(d) => format!("it took longer than {} (`limits.total_time`)", seconds(d)),
+        Limit::Request => "the request took longer than the host allows (`server.request_timeout`)".to_owned(),
     }
 }
 
@@ -164,9 +167,11 @@ impl CallError {
     /// The error as a request's failure.
     pub fn into_gateway(self, plugin: &str) -> GatewayError {
         match &self {
-            Self::Limit(Limit::FirstEvent(_) | Limit::Idle(_) | Limit::Total(_)) => GatewayError::DeadlineExceeded {
-                message: format!("plugin `{plugin}`: {self}"),
-            },
+            Self::Limit(Limit::FirstEvent(_) | Limit::Idle(_) | Limit::Total(_) | Limit::Request) => {
+                GatewayError::DeadlineExceeded {
+                    message: format!("plugin `{plugin}`: {self}"),
+                }
+            }
             _ => GatewayError::Plugin {
                 plugin: plugin.to_owned(),
                 message: self.to_string(),

@@ -16,7 +16,7 @@ use tokio_util::sync::PollSender;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Source, StreamConsumer, StreamResult};
 
-use super::call::CallTask;
+use super::call::{CallTask, Opened};
 use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
 use super::grammar::Grammar;
@@ -99,9 +99,8 @@ impl Running {
 pub(super) async fn answer(
     generation: &Arc<Generation>,
     in_flight: InFlight,
-    running: Running,
-    first: Option<Vec<ChatEvent>>,
-    batches: mpsc::Receiver<Vec<ChatEvent>>,
+    (running, first, batches): Opened,
+    deadline: std::time::Instant,
 ) -> Result<Result<(llm::ResponseStart, EventBatches), llm::Error>, CallError> {
     let mut stream = Answer {
         generation: generation.clone(),
@@ -110,7 +109,7 @@ pub(super) async fn answer(
         batches,
         grammar: Grammar::default(),
         idle: generation.config.limits.idle_time,
-        deadline: Instant::now() + generation.config.limits.total_time,
+        deadline: sooner(deadline.into(), generation.config.limits.total_time),
         over: false,
     };
     let Some(mut batch) = first else {
@@ -140,6 +139,14 @@ pub(super) async fn answer(
     }
 }
 
+/// The sooner of the request's deadline and the plugin's limit from now on.
+fn sooner(request: Instant, total: Duration) -> (Instant, Limit) {
+    match Instant::now().checked_add(total) {
+        Some(own) if own < request => (own, Limit::Total(total)),
+        _ => (request, Limit::Request),
+    }
+}
+
 /// The rest of a streamed answer.
 struct Answer {
     generation: Arc<Generation>,
@@ -148,7 +155,8 @@ struct Answer {
     batches: mpsc::Receiver<Vec<ChatEvent>>,
     grammar: Grammar,
     idle: Duration,
-    deadline: Instant,
+    /// When it must be complete, and which limit says so.
+    deadline: (Instant, Limit),
     over: bool,
 }
 
@@ -192,17 +200,14 @@ impl Answer {
     }
 
     async fn wait(&mut self) -> Result<Option<Vec<ChatEvent>>, Limit> {
-        let now = Instant::now();
-        let left = self.deadline.saturating_duration_since(now);
-        tokio::time::timeout(self.idle.min(left), self.batches.recv())
-            .await
-            .map_err(|_| {
-                if left <= self.idle {
-                    Limit::Total(self.generation.config.limits.total_time)
-                } else {
-                    Limit::Idle(self.idle)
-                }
-            })
+        let (at, limit) = self.deadline;
+        let left = at.saturating_duration_since(Instant::now());
+        let (time, limit) = if left <= self.idle {
+            (left, limit)
+        } else {
+            (self.idle, Limit::Idle(self.idle))
+        };
+        tokio::time::timeout(time, self.batches.recv()).await.map_err(|_| limit)
     }
 
     /// Why a stream closed before its last event.
@@ -216,7 +221,9 @@ impl Answer {
     /// A failure of the plugin as the stream's last event.
     fn event(&self, error: &CallError) -> llm::Error {
         let kind = match error {
-            CallError::Limit(Limit::FirstEvent(_) | Limit::Idle(_) | Limit::Total(_)) => ErrorKind::Timeout,
+            CallError::Limit(Limit::FirstEvent(_) | Limit::Idle(_) | Limit::Total(_) | Limit::Request) => {
+                ErrorKind::Timeout
+            }
             CallError::Contract(_) if !self.grammar.ended() => ErrorKind::StreamTruncated,
             CallError::Drained => ErrorKind::Cancelled,
             _ => ErrorKind::Internal,

@@ -36,7 +36,7 @@ impl Dispatch for AskPlugin {
         let id: Arc<str> = context.id.as_str().into();
         let answer = before(context.deadline, async {
             if stream {
-                let answered = generation.stream(id, chat).await;
+                let answered = generation.stream(id, chat, context.deadline).await;
                 let (start, events) = said(&generation, answered)?;
                 Ok(LlmAnswer::Stream { start, events })
             } else {
