@@ -136,10 +136,7 @@ pub(super) async fn successful(response: Response<Incoming>) -> anyhow::Result<R
         return Ok(response);
     }
     let message = match whole(response).await {
-        Ok(body) => body
-            .pointer("/error/message")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        Ok(body) => error_text(&body).map(str::to_owned),
         Err(_) => None,
     };
     let help = match status {
@@ -150,6 +147,11 @@ pub(super) async fn successful(response: Response<Incoming>) -> anyhow::Result<R
         Some(message) => bail!("{message} ({status}){help}"),
         None => bail!("the host answered {status}{help}"),
     }
+}
+
+/// The message of an error, in the form of the API or of the administration.
+fn error_text(body: &Value) -> Option<&str> {
+    body.pointer("/error/message").or_else(|| body.get("error"))?.as_str()
 }
 
 /// The whole body as JSON.

@@ -19,6 +19,7 @@ mod input;
 mod key;
 mod output;
 mod pages;
+mod plugin;
 mod run;
 mod status;
 mod vault;
@@ -51,6 +52,8 @@ Begin:
   host run --config ~/llm-host/host.toml
                                      serve
   host config check                  say everything that is wrong with the configuration
+  host vault set openai --host https://api.openai.com
+  host grant add openai --slot api-key --credential openai
 
 Exit codes: 0 done, 1 failed, 2 asked wrongly.";
 
@@ -80,6 +83,12 @@ enum Command {
     /// Keep credentials in the encrypted vault
     #[command(subcommand)]
     Vault(vault::Command),
+    /// Decide which plugin may use which credential, and where
+    #[command(subcommand)]
+    Grant(vault::grant::Command),
+    /// Look at plugins, build and sign them
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// Show what the running host is doing
     Status,
     /// List the models of the running host
@@ -114,14 +123,9 @@ impl Session {
         )
     }
 
-    /// The configuration.
+    /// The configuration. Its warnings are for those who check it or run with it.
     fn config(&self) -> anyhow::Result<Config> {
-        let path = self.config_path();
-        let config = Config::load(&path, &self.env).map_err(Rejected::from)?;
-        for warning in &config.source.warnings {
-            self.output.warn(warning);
-        }
-        Ok(config)
+        Ok(Config::load(&self.config_path(), &self.env).map_err(Rejected::from)?)
     }
 }
 
@@ -169,6 +173,8 @@ fn run(session: &Session, command: Command) -> anyhow::Result<()> {
         Command::Config(command) => config::run(session, command),
         Command::Key(command) => key::run(session, command),
         Command::Vault(command) => vault::run(session, command),
+        Command::Grant(command) => vault::grant::run(session, command),
+        Command::Plugin(command) => plugin::run(session, command),
         Command::Status => status::status(session),
         Command::Models => status::models(session),
         Command::Reload => status::reload(session),
@@ -190,3 +196,6 @@ fn replace_file(path: &Path, text: &str) -> anyhow::Result<()> {
     }
     std::fs::rename(&aside, path).with_context(|| format!("cannot replace {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

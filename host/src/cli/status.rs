@@ -4,7 +4,7 @@
 //! on disk instead of the one in use.
 
 use anyhow::{Context as _, bail};
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ struct Status {
     config: Part,
     vault: Part,
     plugins: Vec<Plugin>,
+    problems: Vec<Problem>,
     reload: Reload,
 }
 
@@ -31,7 +32,17 @@ struct Part {
     path: String,
     loaded: Option<String>,
     revision: Option<u64>,
+    unusable: Vec<String>,
     last_error: Option<String>,
+}
+
+/// What could not be served.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    subject: String,
+    message: String,
+    kept_previous: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,16 +120,27 @@ fn status_text(status: &Status) -> String {
             "in flight",
         ];
         text.push(table(header, rows));
-        let wrong = status
-            .plugins
-            .iter()
-            .filter_map(|p| Some(format!("{}: {}", p.provider, p.last_error.as_ref()?)));
-        let wrong: Vec<String> = wrong.collect();
-        if !wrong.is_empty() {
-            text.push(wrong.join("\n"));
-        }
+    }
+    let crashed = status
+        .plugins
+        .iter()
+        .filter_map(|p| Some(format!("{}: {}", p.provider, p.last_error.as_ref()?)));
+    let problems = status.problems.iter().map(problem_text);
+    let unusable = status.vault.unusable.iter().map(|text| format!("vault: {text}"));
+    let wrong: Vec<String> = crashed.chain(problems).chain(unusable).collect();
+    if !wrong.is_empty() {
+        text.push(wrong.join("\n"));
     }
     text.join("\n\n")
+}
+
+fn problem_text(problem: &Problem) -> String {
+    let kept = if problem.kept_previous {
+        " (the one before goes on serving)"
+    } else {
+        ""
+    };
+    format!("{}: {}{kept}", problem.subject, problem.message)
 }
 
 fn part_text(part: &Part) -> String {
@@ -154,9 +176,18 @@ fn reload_text(reload: &Reload) -> String {
 
 pub(super) fn reload(session: &Session) -> anyhow::Result<()> {
     let address = admin(session)?;
-    let answer = client::block_on(client::json(&address, Method::POST, "/admin/reload"))?;
-    let refused = answer.get("ok").and_then(Value::as_bool) == Some(false);
-    if refused && !session.output.is_json() {
+    let answer = client::block_on(async {
+        let response = client::send(&address, Method::POST, "/admin/reload", None, None).await?;
+        // A reload that was refused is an answer, too.
+        match response.status() {
+            StatusCode::CONFLICT => client::whole(response).await,
+            _ => client::whole(client::successful(response).await?).await,
+        }
+    })?;
+    if answer.get("ok").and_then(Value::as_bool) == Some(false) {
+        if session.output.is_json() {
+            session.output.text(&format!("{answer:#}"))?;
+        }
         let error = answer
             .get("error")
             .and_then(Value::as_str)
@@ -164,16 +195,19 @@ pub(super) fn reload(session: &Session) -> anyhow::Result<()> {
         bail!("the host goes on as before: {error}");
     }
     session.output.show(&answer, |answer| {
-        match answer.get("generation").and_then(Value::as_u64) {
+        let mut text = match answer.get("generation").and_then(Value::as_u64) {
             Some(generation) => format!("reloaded; this is snapshot {generation}"),
             None => "reloaded".to_owned(),
+        };
+        let problems = answer
+            .get("problems")
+            .map(Vec::<Problem>::deserialize)
+            .and_then(Result::ok);
+        for problem in problems.unwrap_or_default() {
+            text.push_str(&format!("\n{}", problem_text(&problem)));
         }
-    })?;
-    if refused {
-        bail!("the host goes on as before")
-    } else {
-        Ok(())
-    }
+        text
+    })
 }
 
 pub(super) fn models(session: &Session) -> anyhow::Result<()> {
@@ -209,6 +243,7 @@ mod tests {
                 {"id": "echo", "provider": "echo", "version": "0.1.0", "generation": 1, "digest": "sha256:0123456789abcdef",
                  "isolation": "fresh", "state": "ready", "in_flight": 2, "last_error": "trapped"}
             ],
+            "problems": [{"subject": "broken.wasm", "message": "not a component", "kept_previous": true}],
             "reload": {"last": "2026-01-02T04:00:00Z", "ok": false, "error": "broken.wasm is not a component"},
             "something_newer": true
         }))
@@ -220,6 +255,7 @@ mod tests {
             "revision 7",
             "0123456789ab ",
             "echo: trapped",
+            "broken.wasm: not a component (the one before goes on serving)",
             "refused\n               broken.wasm is not a component",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");

@@ -28,8 +28,16 @@ pub const RUST_LOG: &str = "RUST_LOG";
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// The file of that directory which holds the vault's passphrase.
 pub const PASSPHRASE_CREDENTIAL: &str = "llm-host-vault-passphrase";
-/// Where recorded traffic for the tests lies; the host ignores it.
-const RECORDINGS: &str = "LLM_HOST_RECORDINGS";
+/// Variables of the project's own tests and builds, which the host ignores.
+const DEVELOPMENT: &[&str] = &[
+    "LLM_HOST_BIN",
+    "LLM_HOST_GUESTS",
+    "LLM_HOST_NODE_MODULES",
+    "LLM_HOST_PLUGINS",
+    "LLM_HOST_PYTHON",
+    "LLM_HOST_RECORDINGS",
+    "LLM_HOST_WASM_TOOLCHAIN",
+];
 
 /// Where a user's programs are configured; by default `~/.config`.
 const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
@@ -167,12 +175,12 @@ impl Env {
     pub(super) fn unknown(&self) -> Vec<(String, Option<String>)> {
         let known: Vec<String> = keys::variables()
             .chain(OTHERS.iter().map(|(name, _)| (*name).to_owned()))
-            .chain(std::iter::once(RECORDINGS.to_owned()))
             .collect();
+        let ours = |name: &&String| known.contains(name) || DEVELOPMENT.contains(&name.as_str());
         let strangers = self
             .variables
             .keys()
-            .filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+            .filter(|name| name.starts_with(PREFIX) && !ours(name));
         strangers
             .map(|name| (name.clone(), keys::nearest(name, known.iter().map(String::as_str))))
             .collect()

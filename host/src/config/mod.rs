@@ -54,5 +54,16 @@ impl Config {
     }
 }
 
+/// Reads a duration as the configuration writes it: `"90d"`, `"1h30min"`.
+///
+/// # Errors
+/// What is wrong with it, and how it should be.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    values::Value::from_text(text).map_err(|wrong: values::Wrong| match wrong.help {
+        Some(help) => format!("{}; {help}", wrong.message),
+        None => wrong.message,
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::kinds::{self, KINDS};
 use super::opening;
 use crate::cli::{Session, Usage, input};
 use crate::config::keys::nearest;
+use crate::egress::origin::OriginPattern;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -71,6 +72,9 @@ pub(in crate::cli) struct Remove {
 
 pub(super) fn set(session: &Session, command: &Set) -> anyhow::Result<()> {
     let attributes = attributes(&command.attributes)?;
+    for host in command.hosts.iter().chain(&command.add_hosts) {
+        OriginPattern::parse(host).map_err(|error| Usage(error.to_string()))?;
+    }
     let config = session.config()?;
     let mut vault = opening::open(session, &config.vault)?;
     match vault.entry(&command.name).cloned() {

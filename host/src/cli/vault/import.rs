@@ -82,7 +82,7 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
         bail!("nothing was changed");
     }
     let now = OffsetDateTime::now_utc();
-    for (known, plan) in &plans {
+    for (known, plan) in plans.iter().filter(|(_, plan)| *plan != Plan::Skip) {
         let Some(secret) = env.secret(known.variable) else {
             continue;
         };

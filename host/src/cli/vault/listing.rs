@@ -134,8 +134,9 @@ fn or_none(lines: &[String]) -> String {
     }
 }
 
-/// A time as RFC 3339, in UTC.
+/// A time as RFC 3339, in UTC, to the second.
 pub(super) fn moment(time: OffsetDateTime) -> String {
+    let time = time.replace_nanosecond(0).unwrap_or(time);
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 

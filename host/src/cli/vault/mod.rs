@@ -5,6 +5,7 @@
 //! as a whole. A running host takes over what is saved here by itself.
 
 mod entry;
+pub(super) mod grant;
 mod import;
 mod kinds;
 mod listing;

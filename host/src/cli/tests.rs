@@ -1,0 +1,115 @@
+//! That the command line is what its own help, and other parts of the host, say it is.
+
+use std::sync::Arc;
+
+use clap::CommandFactory as _;
+
+use super::*;
+use crate::egress::{Holder, remedy, target};
+
+/// Splits a line as a shell would, as far as examples go: blanks, and single or double quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match (c, quote) {
+            (c, Some(q)) if c == q => quote = None,
+            (c, Some(_)) => word.get_or_insert_default().push(c),
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            ('\\', None) => word.get_or_insert_default().extend(characters.next()),
+            (' ', None) => words.extend(word.take()),
+            (c, None) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The commands of `host` in an example: without its remark, and without what a shell does around it.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let line = line.trim();
+    let code = line
+        .split("   ")
+        .next()
+        .unwrap_or(line)
+        .split("  ")
+        .next()
+        .unwrap_or(line);
+    let parts = code.split(" && ").flat_map(|part| part.split(" | "));
+    let parts = parts.map(|part| {
+        part.split(" < ")
+            .next()
+            .unwrap_or(part)
+            .split(" > ")
+            .next()
+            .unwrap_or(part)
+    });
+    parts.filter(|part| part.starts_with("host ")).map(words).collect()
+}
+
+fn examples(command: &clap::Command, found: &mut Vec<Vec<String>>) {
+    for help in [command.get_after_help(), command.get_after_long_help()]
+        .into_iter()
+        .flatten()
+    {
+        found.extend(help.to_string().lines().flat_map(commands));
+    }
+    command.get_subcommands().for_each(|sub| examples(sub, found));
+}
+
+#[test]
+fn every_example_of_the_help_is_accepted() {
+    let mut found = Vec::new();
+    examples(&Cli::command(), &mut found);
+    assert!(found.len() > 30, "{found:?}");
+    for words in found {
+        // A command that no build of this version has would be found out here as well.
+        if let Err(error) = Cli::try_parse_from(&words) {
+            panic!("{words:?}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn what_a_refusal_tells_to_run_is_accepted() {
+    let holder = Holder {
+        plugin: Arc::from("demo"),
+        provider: Arc::from("work"),
+        digest: [0; 32],
+        signer: None,
+    };
+    let target = target::parse("POST", "https://api.example.com/v1/it's").unwrap();
+    let wanted = remedy::Wanted {
+        holder: &holder,
+        slot: Some("api-key"),
+        credential: Some("team/key"),
+        origin: &target.origin,
+    };
+    let bare = remedy::Wanted {
+        slot: None,
+        credential: None,
+        ..wanted
+    };
+    for line in [
+        remedy::grant_slot(&holder, "api-key"),
+        remedy::grant_origin(wanted),
+        remedy::grant_origin(bare),
+        remedy::grant_private(bare),
+        remedy::grant_method(wanted, &target.method),
+        remedy::grant_path(bare, target.url.path()),
+        remedy::approve("g-123"),
+        remedy::credential_host("openai/team", &target.origin),
+    ] {
+        if let Err(error) = Cli::try_parse_from(words(&line)) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
