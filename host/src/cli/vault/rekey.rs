@@ -94,8 +94,11 @@ pub(super) fn rekey(session: &Session, command: &Rekey) -> anyhow::Result<()> {
     let left = match vault.rekey(&unlocks) {
         Ok(left) => left,
         Err(error) => {
-            if let Some(key) = new_key {
-                key.discard();
+            // An error may come after the vault was written: then only the new key opens it.
+            match new_key {
+                Some(key) if error.is_written() => key.put_in_place()?,
+                Some(key) => key.discard(),
+                None => {}
             }
             return Err(error.into());
         }
