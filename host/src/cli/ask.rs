@@ -42,8 +42,8 @@ pub(super) struct Ask {
 }
 
 pub(super) fn run(session: &Session, command: &Ask) -> anyhow::Result<()> {
-    let config = session.config()?;
-    let model = match (&command.model, &config.models.default) {
+    let contact = session.contact()?;
+    let model = match (&command.model, &contact.model) {
         (Some(model), _) => model.clone(),
         (None, Some(model)) => model.to_string(),
         (None, None) => bail!("which model? Name one with -m; `host models` lists them"),
@@ -68,7 +68,7 @@ pub(super) fn run(session: &Session, command: &Ask) -> anyhow::Result<()> {
     messages.push(json!({ "role": "user", "content": question }));
     let request = json!({ "model": model, "messages": messages, "stream": stream });
 
-    let address = Address::listener(config.server.listen);
+    let address = Address::listener(contact.listen);
     client::block_on(async {
         let response = client::send(
             &address,

@@ -2,57 +2,117 @@
 //!
 //! In: the configuration file. Out: its errors, its meaning, or its documentation. Never: a change.
 
-use clap::Subcommand;
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::plugin::{Loader, Present};
 use super::{Rejected, Session};
-use crate::config::{Config, ConfigError, Place, docs};
+use crate::config::keys::nearest;
+use crate::config::{Config, ConfigError, ConfigErrors, Place, docs};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Say everything that is wrong with the configuration, with line and remedy
-    #[command(
-        after_help = "Examples:\n  host config check\n  host config check --config /etc/llm-host/host.toml --json"
-    )]
-    Check,
+    Check(Check),
     /// Print what the configuration means: every key, defaults and overrides included
     Show,
     /// Print the documentation of every key, as Markdown
     Docs,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  host config check
+  host config check --plugins
+  host config check --config /etc/llm-host/host.toml --json")]
+pub(super) struct Check {
+    /// Load the plugins as well, and check settings and the names of providers against them
+    #[arg(long)]
+    plugins: bool,
+}
+
 pub(super) fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Check => check(session),
+        Command::Check(command) => check(session, &command),
         Command::Show => show(session),
         Command::Docs => session.output.text(&docs::markdown()),
     }
 }
 
-fn check(session: &Session) -> anyhow::Result<()> {
+fn check(session: &Session, command: &Check) -> anyhow::Result<()> {
     let path = session.config_path();
-    match Config::load(&path, &session.env) {
-        Ok(config) => {
-            for warning in &config.source.warnings {
-                session.output.note(&format!("warning: {warning}"));
+    let checked = Config::load(&path, &session.env).map(|config| (findings(&config, command), config));
+    let errors = match checked {
+        Ok((findings, config)) => match findings? {
+            errors if errors.is_empty() => {
+                for warning in &config.source.warnings {
+                    session.output.note(&format!("warning: {warning}"));
+                }
+                let report = json!({
+                    "ok": true, "path": config.source.path, "errors": [], "warnings": config.source.warnings,
+                    "overrides": config.source.overrides,
+                });
+                let shown = format!("{}: no errors", config.source.path.display());
+                return session.output.show(&report, |_| shown);
             }
-            let report = json!({
-                "ok": true, "path": config.source.path, "errors": [], "warnings": config.source.warnings,
-                "overrides": config.source.overrides,
-            });
-            session
-                .output
-                .show(&report, |_| format!("{}: no errors", config.source.path.display()))
-        }
-        Err(errors) if session.output.is_json() => {
-            let listed: Vec<_> = errors.errors.iter().map(error_json).collect();
-            session.output.text(&serde_json::to_string_pretty(
-                &json!({ "ok": false, "path": path, "errors": listed, "warnings": [] }),
-            )?)?;
-            Err(Rejected::from(errors).into())
-        }
-        Err(errors) => Err(Rejected::from(errors).into()),
+            errors => ConfigErrors::new(errors),
+        },
+        Err(errors) => errors,
+    };
+    if session.output.is_json() {
+        let listed: Vec<_> = errors.errors.iter().map(error_json).collect();
+        let report = json!({ "ok": false, "path": path, "errors": listed, "warnings": [] });
+        session.output.text(&format!("{report:#}"))?;
     }
+    Err(Rejected::from(errors).into())
+}
+
+/// What only shows when the plugins are looked at.
+fn findings(config: &Config, command: &Check) -> anyhow::Result<Vec<ConfigError>> {
+    if !command.plugins {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let mut plugins = BTreeMap::new();
+    for Present { path, plugin } in Loader::new(config)?.all()? {
+        match plugin {
+            Ok(plugin) => drop(plugins.insert(plugin.manifest.id.clone(), plugin)),
+            Err(error) => {
+                let help = format!("replace or remove {}", path.display());
+                found.push(config.finding("plugins.dir", format!("{error:#}"), help));
+            }
+        }
+    }
+    let providers = config.providers_with(plugins.keys().map(String::as_str));
+    for (name, provider) in &providers {
+        let key = format!("providers.{name}");
+        let Some(plugin) = plugins.get(&provider.plugin) else {
+            let message = format!("`{key}`: there is no plugin {:?}", provider.plugin);
+            let help = match nearest(&provider.plugin, plugins.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `plugin = \"{near}\"`?"),
+                None => format!(
+                    "put it into {}, or name another with `plugin`",
+                    config.plugins.dir.display()
+                ),
+            };
+            found.push(config.finding(&format!("{key}.plugin"), message, help));
+            continue;
+        };
+        let settings = &provider.settings;
+        let checked = plugin.manifest.check_settings(settings);
+        if let Err(message) = checked.and_then(|()| plugin.manifest.origins(settings).map(drop)) {
+            let key = format!("{key}.settings");
+            let help = format!("`host plugin inspect {}` shows its settings", provider.plugin);
+            found.push(config.finding(&key, format!("`{key}`: {message}"), help));
+        }
+    }
+    if let Err(errors) = config.check_against(providers.keys().map(String::as_str)) {
+        found.extend(errors.errors);
+    }
+    Ok(found)
 }
 
 fn error_json(error: &ConfigError) -> serde_json::Value {

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigErrors, Env, env};
+use crate::config::{Config, ConfigErrors, Contact, Env, env};
 use output::Output;
 
 /// A gateway to LLM providers whose adapters run as sandboxed WebAssembly components.
@@ -121,6 +121,11 @@ impl Session {
                 None => here,
             },
         )
+    }
+
+    /// Where the running host is reached, even while the file is being changed and wrong.
+    fn contact(&self) -> anyhow::Result<Contact> {
+        Ok(Config::contact(&self.config_path(), &self.env).map_err(Rejected::from)?)
     }
 
     /// The configuration. Its warnings are for those who check it or run with it.

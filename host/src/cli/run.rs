@@ -3,6 +3,8 @@
 //! In: the configuration and what opens the vault. Out: a host that runs until it is told to stop.
 //! Never: anything a running host does; that is `server`'s.
 
+use std::io::IsTerminal as _;
+
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -27,6 +29,9 @@ pub(super) struct Run {}
 pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
     let config = session.config()?;
     log_to_stderr(&config.log)?;
+    for warning in &config.source.warnings {
+        tracing::warn!("{warning}");
+    }
     let access = vault::access(&config.vault)?;
     let output = session.output;
     tokio::runtime::Builder::new_multi_thread()
@@ -47,6 +52,7 @@ fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Text => lines.init(),

@@ -68,7 +68,7 @@ struct Reload {
 }
 
 fn admin(session: &Session) -> anyhow::Result<Address> {
-    Ok(Address::Socket(session.config()?.admin.socket))
+    Ok(Address::Socket(session.contact()?.socket))
 }
 
 pub(super) fn status(session: &Session) -> anyhow::Result<()> {
@@ -85,7 +85,10 @@ pub(super) fn status(session: &Session) -> anyhow::Result<()> {
 
 fn status_text(status: &Status) -> String {
     let mut text = vec![fields([
-        ("host", format!("{}, running since {}", status.version, status.started)),
+        (
+            "host",
+            format!("{}, running since {}", status.version, moment(&status.started)),
+        ),
         ("snapshot", status.generation.to_string()),
         ("configuration", part_text(&status.config)),
         ("vault", part_text(&status.vault)),
@@ -143,13 +146,21 @@ fn problem_text(problem: &Problem) -> String {
     format!("{}: {}{kept}", problem.subject, problem.message)
 }
 
+/// A time without the part of a second that no person reads.
+fn moment(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) if time.ends_with('Z') => format!("{seconds}Z"),
+        _ => time.to_owned(),
+    }
+}
+
 fn part_text(part: &Part) -> String {
     let mut facts = Vec::new();
     if !part.path.is_empty() {
         facts.push(part.path.clone());
     }
     facts.extend(part.revision.map(|revision| format!("revision {revision}")));
-    facts.extend(part.loaded.as_ref().map(|loaded| format!("loaded {loaded}")));
+    facts.extend(part.loaded.as_ref().map(|loaded| format!("loaded {}", moment(loaded))));
     let text = if facts.is_empty() {
         "none".to_owned()
     } else {
@@ -165,12 +176,10 @@ fn reload_text(reload: &Reload) -> String {
     match (&reload.last, reload.ok, &reload.error) {
         (None, ..) => "none yet".to_owned(),
         (Some(last), Some(false), error) => {
-            format!(
-                "{last}, refused\n{}",
-                error.as_deref().unwrap_or("the host's log says why")
-            )
+            let why = error.as_deref().unwrap_or("the host's log says why");
+            format!("{}, refused\n{why}", moment(last))
         }
-        (Some(last), ..) => format!("{last}, taken over"),
+        (Some(last), ..) => format!("{}, taken over", moment(last)),
     }
 }
 

@@ -25,7 +25,7 @@ impl Config {
                     None if providers.is_empty() => format!("put a plugin into {}", self.plugins.dir.display()),
                     None => format!("there are: {}", Vec::from_iter(providers.iter().copied()).join(", ")),
                 };
-                errors.push(self.error(
+                errors.push(self.finding(
                     &key,
                     format!("`{key}`: there is no provider {:?}", target.provider),
                     help,
@@ -39,7 +39,7 @@ impl Config {
             {
                 let key = format!("models.aliases.{alias}");
                 let message = format!("`{key}` can never be asked for: {provider:?} before the slash is a provider");
-                errors.push(self.error(&key, message, "name the alias without that provider".to_owned()));
+                errors.push(self.finding(&key, message, "name the alias without that provider".to_owned()));
             }
         }
         if errors.is_empty() {
@@ -63,11 +63,14 @@ impl Config {
             .chain(self.models.default.iter().map(|to| ("models.default".to_owned(), to)))
     }
 
-    fn error(&self, key: &str, message: String, help: String) -> ConfigError {
+    /// Something that is wrong with the value of a key, found out by whoever uses it. It is placed
+    /// where the key stands, or else the nearest table around it.
+    pub fn finding(&self, key: &str, message: String, help: String) -> ConfigError {
+        let parents = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(parent, _)| parent));
+        let place = parents.filter_map(|key| self.source.places.get(key)).next().cloned();
         let whole = || Place::Whole(self.source.path.display().to_string());
-        let place = self.source.places.get(key).cloned().unwrap_or_else(whole);
         ConfigError {
-            place,
+            place: place.unwrap_or_else(whole),
             message,
             help: Some(help),
             absence: false,

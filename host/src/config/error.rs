@@ -116,8 +116,8 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// The findings in the order of the file.
-    pub(super) fn new(mut errors: Vec<ConfigError>) -> Self {
+    /// The findings, put into the order of the file.
+    pub fn new(mut errors: Vec<ConfigError>) -> Self {
         errors.sort_by(|a, b| a.place.cmp(&b.place));
         errors.dedup();
         Self { errors }

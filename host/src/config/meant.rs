@@ -277,6 +277,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where a host of a configuration is reached. Known even when the rest of the file is wrong, so
+/// that a host which goes on with the file before can be asked why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The admin socket.
+    pub socket: PathBuf,
+    /// The HTTP listener.
+    pub listen: SocketAddr,
+    /// The default model.
+    pub model: Option<ModelRef>,
+}
+
 /// Where a configuration was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConfigSource {

@@ -47,6 +47,16 @@ impl Config {
         resolve::resolve(text, path, env)
     }
 
+    /// Where a host of this configuration is reached. Only those keys count; others may be wrong.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn contact(path: &Path, env: &Env) -> Result<Contact, ConfigErrors> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(path, &error))?;
+        let absolute = std::path::absolute(path).map_err(|error| ConfigErrors::unreadable(path, &error))?;
+        resolve::contact(&text, &absolute, env).ok_or_else(|| ConfigErrors::incomplete(path))
+    }
+
     /// The configuration as TOML that loads back to the same meaning: every key with its value,
     /// defaults and overrides included.
     pub fn to_toml(&self) -> String {

@@ -36,6 +36,23 @@ pub(super) fn resolve(text: &str, path: &Path, env: &Env) -> Result<Config, Conf
     Ok(config)
 }
 
+/// Where a host of this configuration is reached, whatever else is wrong with the text.
+pub(super) fn contact(text: &str, path: &Path, env: &Env) -> Option<Contact> {
+    let (findings, document) = Findings::parse(text, path, env);
+    let top = Table::top(&findings, &document);
+    let server = top.table("server");
+    // A value that cannot be read counts as its default would.
+    let written = |table: &Table<'_, '_>, key: &str| table.optional_path(key);
+    let state_dir = written(&top, "state_dir").or_else(|| top.default_path("state_dir"))?;
+    let socket = written(&top.table("admin"), "socket").unwrap_or_else(|| state_dir.join("admin.sock"));
+    let listen = server.optional("listen").or_else(|| server.default("listen"))?;
+    Some(Contact {
+        socket,
+        listen,
+        model: top.table("models").optional("default"),
+    })
+}
+
 /// Reads every section before it says whether all is there, so that all errors are found.
 fn whole(top: &Table<'_, '_>, env: &Env) -> Option<Config> {
     let state_dir = top.path("state_dir");

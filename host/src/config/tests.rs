@@ -422,6 +422,46 @@ fn a_file_that_is_not_there_says_how_to_make_one() {
 }
 
 #[test]
+fn a_host_is_reached_although_its_file_is_being_broken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("host.toml");
+    std::fs::write(
+        &file,
+        "state_dir = \"/var/x\"\n[server]\nlisten = \"127.0.0.1:7\"\n[log]\nfoo = 1\n[modls\n",
+    )
+    .unwrap();
+    let contact = Config::contact(&file, &Env::default()).unwrap();
+    assert_eq!(contact.socket, Path::new("/var/x/admin.sock"));
+    assert_eq!(contact.listen.port(), 7);
+    std::fs::write(&file, "[server]\nlisten = 3\n[admin]\nsocket = \"a.sock\"").unwrap();
+    let contact = Config::contact(&file, &Env::default()).unwrap();
+    assert_eq!(contact.listen.port(), 8080);
+    assert_eq!(contact.socket, std::path::absolute(dir.path().join("a.sock")).unwrap());
+    assert!(Config::contact(&dir.path().join("absent"), &Env::default()).is_err());
+}
+
+#[test]
+fn every_key_with_a_default_is_shown() {
+    let shown: toml::Table = parse("[providers.a]").unwrap().to_toml().parse().unwrap();
+    for section in keys::SECTIONS.iter().filter(|section| !section.path.contains("[]")) {
+        let path = section.path.replace('*', "a");
+        let table = path
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .try_fold(&shown, |table, part| table[part].as_table());
+        for key in section
+            .keys
+            .iter()
+            .filter(|key| matches!(key.default, keys::Default::Is(_)))
+        {
+            // These three hang on the kind of isolation.
+            let optional = ["max_instances", "max_uses", "max_concurrency"].contains(&key.name);
+            assert!(optional || table.unwrap().contains_key(key.name), "{path}.{}", key.name);
+        }
+    }
+}
+
+#[test]
 fn every_key_has_one_variable_and_every_default_is_valid() {
     let mut variables: Vec<String> = keys::variables().collect();
     let count = variables.len();

@@ -88,6 +88,8 @@ impl<'r, 'a> Table<'r, 'a> {
         let names = parent.entries.into_iter().flat_map(|entries| entries.keys());
         names
             .map(|name| {
+                let place = self.findings.place(name.span());
+                self.findings.note(&parent.path_of(name.get_ref()), place);
                 (
                     name.get_ref().to_string(),
                     name.span(),
@@ -162,14 +164,7 @@ impl<'r, 'a> Table<'r, 'a> {
             return value;
         }
         match key.default {
-            Default::Is(text) => match T::from_text(text) {
-                Ok(value) => Some(value),
-                Err(wrong) => {
-                    let message = format!("the default of `{}` is wrong: {}", self.path_of(name), wrong.message);
-                    self.findings.push(self.findings.whole(), message, None, false);
-                    None
-                }
-            },
+            Default::Is(_) => self.default(name),
             Default::Unset(_) => None,
             Default::Required => {
                 let message = format!("`{name}` is missing from {}", self.title());
@@ -181,6 +176,18 @@ impl<'r, 'a> Table<'r, 'a> {
         }
     }
 
+    /// What holds when a key is absent, where that is a value.
+    pub(super) fn default<T: Value>(&self, name: &str) -> Option<T> {
+        let Default::Is(text) = self.key(name)?.default else {
+            return None;
+        };
+        let value = T::from_text(text).map_err(|wrong| {
+            let message = format!("the default of `{}` is wrong: {}", self.path_of(name), wrong.message);
+            self.findings.push(self.findings.whole(), message, None, false);
+        });
+        value.ok()
+    }
+
     /// The value of a key if it is written or overridden; a wrong one counts as absent, and is noted.
     pub(super) fn optional<T: Value>(&self, name: &str) -> Option<T> {
         self.written(self.key(name)?).flatten()
@@ -189,6 +196,11 @@ impl<'r, 'a> Table<'r, 'a> {
     /// A path, absolute.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(|path| self.findings.resolve(path))
+    }
+
+    /// What holds when a path is absent, absolute.
+    pub(super) fn default_path(&self, name: &str) -> Option<PathBuf> {
+        self.default(name).map(|path| self.findings.resolve(path))
     }
 
     /// A path if it is written or overridden, absolute.
@@ -215,6 +227,9 @@ impl<'r, 'a> Table<'r, 'a> {
     pub(super) fn json(&self, name: &str) -> serde_json::Map<String, serde_json::Value> {
         let path = self.path_of(name);
         let mut read = serde_json::Map::new();
+        if let Some((key, _)) = self.entry(name) {
+            self.findings.note(&path, self.findings.place(key.span()));
+        }
         for (key, value) in self.free_table(name) {
             match to_json(value.get_ref()) {
                 Ok(json) => {

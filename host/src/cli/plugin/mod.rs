@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use super::Session;
 
-pub(super) use present::{Loader, components};
+pub(super) use present::{Loader, Present, components};
 pub(super) use wishes::Wishes;
 
 #[derive(Debug, Subcommand)]
