@@ -1,8 +1,8 @@
-//! What the tests run: the `host` binary and the plugins.
+//! What the tests run: the `host` binary, the plugins, and guests that do what no plugin should.
 //!
-//! In: `LLM_HOST_BIN` and `LLM_HOST_PLUGINS`, as `cargo xtask test` sets them. Out: paths. Without the
-//! variables the binary is the one beside the test, and plugins are built from this checkout. Never: a
-//! plugin that is older than its source, unless the variable names it.
+//! In: `LLM_HOST_BIN`, `LLM_HOST_PLUGINS` and `LLM_HOST_GUESTS`, as `cargo xtask test` sets them. Out: paths.
+//! Without the variables the binary is the one beside the test, and components are built from this checkout.
+//! Never: a component that is older than its source, unless the variable names it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,24 +41,36 @@ pub fn host() -> Result<PathBuf> {
 /// # Errors
 /// When there is none and it cannot be built.
 pub fn plugin(name: &str) -> Result<PathBuf> {
-    if let Some(dir) = std::env::var_os("LLM_HOST_PLUGINS") {
+    component("LLM_HOST_PLUGINS", "../plugins", name)
+}
+
+/// The component of a guest that only tests load, by the name of its directory.
+///
+/// # Errors
+/// When there is none and it cannot be built.
+pub fn guest(name: &str) -> Result<PathBuf> {
+    component("LLM_HOST_GUESTS", "guests", name)
+}
+
+fn component(variable: &str, below: &str, name: &str) -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os(variable) {
         let path = PathBuf::from(dir).join(format!("{name}.wasm"));
         if !path.is_file() {
-            bail!("LLM_HOST_PLUGINS is set, and {} is not there", path.display());
+            bail!("{variable} is set, and {} is not there", path.display());
         }
         return Ok(path);
     }
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    static BUILT: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = built.get(name) {
-        return Ok(path.clone());
-    }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../plugins")
+        .join(below)
         .join(name)
         .join("Cargo.toml");
+    if let Some(path) = built.get(&manifest) {
+        return Ok(path.clone());
+    }
     let toolchain = Toolchain::find(Preference::Any, Install::Never, &mut |_| ())?;
-    let component = component::build(&toolchain, &Source::Manifest(manifest), None, &mut |_| ())?;
-    built.insert(name.to_owned(), component.path.clone());
+    let component = component::build(&toolchain, &Source::Manifest(manifest.clone()), None, &mut |_| ())?;
+    built.insert(manifest, component.path.clone());
     Ok(component.path)
 }

@@ -1,6 +1,14 @@
 //! What the tests of the whole share.
 //!
-//! In: the environment that `cargo xtask test` sets. Out: what was built, and where. Never: an
-//! assertion; those stand in the tests.
+//! In: what was built, and what `cargo xtask test` says in the environment. Out: a running
+//! [`Host`](host::Host) with a directory of its own, an [`Upstream`](upstream::Upstream) that
+//! stands for a provider, recorded traffic, and the official clients. Never: a part of the
+//! shipped program, and no network beyond this machine.
 
 pub mod built;
+pub mod clients;
+pub mod host;
+pub mod places;
+pub mod recording;
+pub mod upstream;
+pub mod vault;
