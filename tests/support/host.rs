@@ -122,6 +122,8 @@ impl Plan {
             .last()
             .expect("the line ends in an address")
             .to_owned();
+        // The client wants one even for plain http; another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Host {
             url,

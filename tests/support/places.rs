@@ -80,7 +80,7 @@ pub fn compiled() -> PathBuf {
 pub fn recordings() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/recordings");
     let path = from_environment("LLM_HOST_RECORDINGS").unwrap_or_else(|| beside.into());
-    found("recordings", "LLM_HOST_RECORDINGS", path.is_dir().then_some(path))
+    found("recorded traffic", "LLM_HOST_RECORDINGS", path.is_dir().then_some(path))
 }
 
 /// A Python interpreter that has the official clients: `LLM_HOST_PYTHON`. Nothing, and a line that
@@ -97,13 +97,17 @@ pub fn python() -> Option<PathBuf> {
 /// that says so, when there is none.
 pub fn node_modules() -> Option<PathBuf> {
     let path = from_environment("LLM_HOST_NODE_MODULES");
-    found("Node packages of the official clients", "LLM_HOST_NODE_MODULES", path)
+    found(
+        "the Node packages of the official clients",
+        "LLM_HOST_NODE_MODULES",
+        path,
+    )
 }
 
 fn found(what: &str, variable: &str, path: Option<PathBuf>) -> Option<PathBuf> {
     if path.is_none() {
         // Not a failure: a machine without a registry still runs the other tests.
-        println!("SKIPPED: there are no {what} ({variable}); `cargo xtask test` sets them up");
+        println!("SKIPPED: {what} cannot be found ({variable}); `cargo xtask test` sets them up");
     }
     path
 }
