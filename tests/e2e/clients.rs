@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use support::clients;
-use support::host::{Host, PATIENCE, Plan};
-use support::upstream::{End, Reply, Upstream};
-use support::vault::Granted;
+use llm_host_tests::clients;
+use llm_host_tests::host::{Host, PATIENCE, Plan};
+use llm_host_tests::upstream::{End, Reply, Upstream};
+use llm_host_tests::vault::Granted;
 
 fn script(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(path)
@@ -69,7 +69,7 @@ macro_rules! scripts {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    if support::places::python().is_some() {
+                    if llm_host_tests::places::python().is_some() {
                         let host = echo().await;
                         clients::python(&host, &script(concat!("python/", stringify!($name), ".py"))).await;
                     }
@@ -78,7 +78,7 @@ macro_rules! scripts {
 
             #[tokio::test]
             async fn leave() {
-                if support::places::python().is_some() {
+                if llm_host_tests::places::python().is_some() {
                     let (host, upstream) = endless().await;
                     clients::python(&host, &script("python/leave.py")).await;
                     ends_upstream(&upstream).await;
@@ -91,7 +91,7 @@ macro_rules! scripts {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    if support::places::node_modules().is_some() {
+                    if llm_host_tests::places::node_modules().is_some() {
                         let host = echo().await;
                         clients::node(&host, &script(concat!("node/", stringify!($name), ".mjs"))).await;
                     }
@@ -100,7 +100,7 @@ macro_rules! scripts {
 
             #[tokio::test]
             async fn leave() {
-                if support::places::node_modules().is_some() {
+                if llm_host_tests::places::node_modules().is_some() {
                     let (host, upstream) = endless().await;
                     clients::node(&host, &script("node/leave.mjs")).await;
                     ends_upstream(&upstream).await;

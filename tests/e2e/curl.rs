@@ -2,8 +2,8 @@
 
 use std::process::{Output, Stdio};
 
+use llm_host_tests::host::{Host, KEY, Plan};
 use serde_json::{Value, json};
-use support::host::{Host, KEY, Plan};
 use tokio::process::Command;
 
 async fn curl(arguments: &[&str]) -> Option<Output> {

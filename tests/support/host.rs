@@ -15,8 +15,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use crate::places;
 use crate::vault::{self, Granted};
+use crate::{built, places};
 
 /// Longest that anything here is waited for. Far beyond what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,9 +42,12 @@ impl Plan {
     }
 
     /// Serves a plugin that ships.
+    ///
+    /// # Panics
+    /// When it cannot be built.
     #[must_use]
     pub fn plugin(self, name: &str) -> Self {
-        let path = places::plugin(name);
+        let path = built::plugin(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         self.component(name, path)
     }
 
@@ -99,7 +102,7 @@ impl Plan {
     pub async fn start(self) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         self.lay_out(dir.path());
-        let mut command = Command::new(places::host());
+        let mut command = Command::new(built::host().expect("the host is built"));
         command.arg("run").arg("--config").arg(dir.path().join("host.toml"));
         command.env_clear().env("HOME", dir.path());
         command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
@@ -223,7 +226,7 @@ impl Host {
     /// # Panics
     /// When it cannot be run.
     pub async fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(places::host());
+        let mut command = Command::new(built::host().expect("the host is built"));
         command
             .args(arguments)
             .arg("--config")
