@@ -63,10 +63,10 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
         ("prompt_tokens_details", prompt_details),
         ("completion_tokens_details", answer_details),
     ] {
-        // What the buckets already say need not be said again.
-        let left = without(details, "text_tokens");
-        if let Some(json) = left {
-            extra.push((name.to_owned(), json));
+        // `text_tokens` has no bucket: it counts what is in the others once more.
+        let left = details.into_extras();
+        if !left.is_empty() {
+            extra.push((name.to_owned(), object(&left)));
         }
     }
     Some(Usage {
@@ -82,13 +82,6 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
         output_image,
         extra,
     })
-}
-
-/// The details that have no bucket, as an object; nothing when none are left.
-fn without(mut details: Fields<'_>, name: &str) -> Option<String> {
-    details.take(name);
-    let members = details.into_extras();
-    (!members.is_empty()).then(|| object(&members))
 }
 
 #[cfg(test)]
@@ -121,10 +114,13 @@ mod tests {
         assert_eq!((prompt(&u), answer(&u)), (100, 50));
         assert_eq!(
             u.extra,
-            [(
-                "completion_tokens_details".to_owned(),
-                r#"{"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}"#.to_owned()
-            )]
+            [
+                ("prompt_tokens_details".to_owned(), r#"{"text_tokens":70}"#.to_owned()),
+                (
+                    "completion_tokens_details".to_owned(),
+                    r#"{"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}"#.to_owned()
+                )
+            ]
         );
     }
 
