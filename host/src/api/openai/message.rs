@@ -10,12 +10,9 @@ use crate::llm;
 
 use super::{assistant, part};
 
-/// Decodes `messages`.
+/// Decodes `messages`. An empty list goes on: what to say of it is the provider's.
 pub(super) fn decode_all(node: Node<'_>, path: &Path<'_>) -> Result<Vec<llm::Message>, GatewayError> {
     let items = node.into_list(path)?;
-    if items.is_empty() {
-        return Err(path.invalid("expected at least one message, got none"));
-    }
     let mut legacy = LegacyCalls::default();
     items
         .into_iter()

@@ -288,7 +288,6 @@ fn what_is_wrong_is_named() {
         (json!({"model": 5, "messages": []}), "model", "invalid_type"),
         (json!({"model": "m"}), "messages", "missing_required_parameter"),
         (json!({"model": "m", "messages": {}}), "messages", "invalid_type"),
-        (json!({"model": "m", "messages": []}), "messages", "invalid_value"),
         (message(json!("hi")), "messages[1]", "invalid_type"),
         (
             message(json!({"content": "hi"})),
