@@ -78,6 +78,14 @@ pub struct Client {
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Bytes of one answer that may wait for their reader on an HTTP/2 connection: enough for a large
+/// answer over a long way, and as much as one slow reader can make the host hold.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same for all answers of a connection. Half of it is also what `h2` allows small frames to cost
+/// (256 less their length each) while they wait, and beyond that it closes the connection with all
+/// answers on it. A streamed answer is nothing but small frames, one for each token; the default
+/// of 5 MiB ends with a few thousand tokens that their readers have not taken yet.
+const CONNECTION_WINDOW: u32 = 256 << 20;
 
 impl Client {
     /// Makes a client. Reads the system's certificate authorities, once.
@@ -142,6 +150,8 @@ impl Client {
             .pool_idle_timeout(self.options.pool_idle_timeout)
             .tcp_nodelay(true)
             .tcp_keepalive(TCP_KEEPALIVE)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .build()
