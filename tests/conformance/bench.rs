@@ -1,0 +1,143 @@
+//! The host between a client and a provider that answers as it is told.
+//!
+//! In: a request in OpenAI's dialect and the provider's reply. Out: what the client got, and what
+//! the provider was asked. Never: two exchanges at once, so that each belongs to its request.
+
+use std::sync::{Arc, Mutex};
+
+use llm_host_tests::host::{Host, KEY, Plan};
+use llm_host_tests::upstream::{Received, Reply, Upstream};
+use llm_host_tests::vault::Granted;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::case::Api;
+
+/// The credentials, which only the provider may see.
+const OPENAI_KEY: &str = "sk-canary-openai-7f3a9d";
+const ANTHROPIC_KEY: &str = "sk-ant-canary-51c08e";
+
+/// Which provider's sections of the configuration serve an API, with the credential.
+fn provider(api: Api) -> (&'static str, &'static str) {
+    match api {
+        Api::OpenAi => ("openai", OPENAI_KEY),
+        Api::Anthropic => ("anthropic", ANTHROPIC_KEY),
+        Api::AnthropicCompatible => ("claude-compatible", OPENAI_KEY),
+    }
+}
+
+/// A running host with both providers.
+pub(crate) struct Bench {
+    host: Host,
+    upstream: Upstream,
+    reply: Arc<Mutex<Option<Reply>>>,
+}
+
+/// One exchange, from both ends.
+pub(crate) struct Exchange {
+    pub(crate) answer: Answer,
+    /// Nothing when the host asked no provider.
+    pub(crate) received: Option<Received>,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let reply: Arc<Mutex<Option<Reply>>> = Arc::default();
+        let ready = Arc::clone(&reply);
+        let upstream = Upstream::answering(move |_| {
+            let reply = ready.lock().expect("nobody panicked").take();
+            reply.unwrap_or_else(|| Reply::of(599, "text/plain", "no reply is ready"))
+        })
+        .await;
+        let origin = upstream.origin();
+        let settings = format!(
+            // Thousands of single bytes are much work for a program that was built without optimization.
+            "[limits]\ncpu_time = \"60s\"\n\
+             [providers.openai.settings]\nbase_url = \"{origin}\"\n\
+             [providers.anthropic.settings]\nbase_url = \"{origin}\"\n\
+             [providers.claude-compatible]\nplugin = \"openai\"\n\
+             [providers.claude-compatible.settings]\nbase_url = \"{origin}\"\n"
+        );
+        let plan = Plan::new()
+            .plugin("openai")
+            .plugin("anthropic")
+            .granted(Granted::api_key("openai", OPENAI_KEY, &origin))
+            .granted(Granted::api_key("anthropic", ANTHROPIC_KEY, &origin))
+            .trusting(upstream.authority())
+            .settings(&settings);
+        Self {
+            host: plan.start().await,
+            upstream,
+            reply,
+        }
+    }
+
+    /// Asks for an exchange. `body` is in OpenAI's dialect, with the provider's name of the model.
+    pub(crate) async fn ask(&self, api: Api, body: &Value, reply: Reply) -> Exchange {
+        let mut body = body.clone();
+        let model = body["model"].as_str().unwrap_or("any").to_owned();
+        body["model"] = format!("{}/{model}", provider(api).0).into();
+        let before = self.upstream.received().len();
+        *self.reply.lock().expect("nobody panicked") = Some(reply);
+        let response = self.host.post("/v1/chat/completions", &body).await;
+        let answer = Answer::read(response).await;
+        let received = self.upstream.received().get(before).cloned();
+        Exchange { answer, received }
+    }
+
+    /// Checks address and headers of what the provider was asked.
+    pub(crate) fn check_head(api: Api, received: &Received) -> Result<(), String> {
+        let path = match api {
+            Api::OpenAi | Api::AnthropicCompatible => "/v1/chat/completions",
+            Api::Anthropic => "/v1/messages",
+        };
+        if received.method != "POST" || received.target != path {
+            return Err(format!(
+                "{} {} instead of POST {path}",
+                received.method, received.target
+            ));
+        }
+        let key = provider(api).1;
+        let bearer = format!("Bearer {key}");
+        let wanted = match api {
+            Api::OpenAi | Api::AnthropicCompatible => [
+                ("authorization", Some(bearer.as_str())),
+                ("x-api-key", None),
+                ("anthropic-version", None),
+            ],
+            Api::Anthropic => [
+                ("authorization", None),
+                ("x-api-key", Some(key)),
+                ("anthropic-version", Some("2023-06-01")),
+            ],
+        };
+        for (name, value) in wanted {
+            let count = received.headers.get_all(name).iter().count();
+            if received.header(name) != value || count > 1 {
+                return Err(format!(
+                    "upstream header {name}: {:?}, expected {value:?}",
+                    received.header(name)
+                ));
+            }
+        }
+        if received.header("content-type") != Some("application/json") {
+            return Err(format!("upstream content-type: {:?}", received.header("content-type")));
+        }
+        let shown = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let leaked = received.headers.values().map(shown).any(|value| value.contains(KEY));
+        if leaked || String::from_utf8_lossy(&received.body).contains(KEY) {
+            return Err("the caller's own key went to the provider".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks that no credential is in what a caller got.
+    pub(crate) fn check_secrecy(answer: &Answer) -> Result<(), String> {
+        let seen = [OPENAI_KEY, ANTHROPIC_KEY].iter().any(|key| answer.raw.contains(key));
+        if seen {
+            Err("a credential is in the caller's answer".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
