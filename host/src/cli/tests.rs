@@ -73,6 +73,44 @@ fn every_example_of_the_help_is_accepted() {
     }
 }
 
+/// The commands in the code blocks of a page.
+fn commands_of_page(text: &str) -> Vec<Vec<String>> {
+    let mut in_block = false;
+    let mut found = Vec::new();
+    for line in text.replace("\\\n", " ").lines() {
+        match line.trim_start().strip_prefix("```") {
+            Some(language) => in_block = !in_block && matches!(language.trim(), "" | "sh" | "console" | "bash"),
+            None if in_block => found.extend(commands(
+                line.split(" # ").next().unwrap_or(line).trim_start_matches("$ "),
+            )),
+            None => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_of_the_documentation_is_accepted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(root.join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    pages.push(root.join("README.md"));
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    let mut tried = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap_or_default();
+        for words in commands_of_page(&text) {
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{}: {words:?}\n{error}", page.display());
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "only {tried} commands were found");
+}
+
 #[test]
 fn the_definition_is_sound() {
     Cli::command().debug_assert();
