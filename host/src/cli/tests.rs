@@ -75,15 +75,18 @@ fn every_example_of_the_help_is_accepted() {
 
 /// The commands in the code blocks of a page.
 fn commands_of_page(text: &str) -> Vec<Vec<String>> {
-    let mut in_block = false;
+    // The language of the block that a line is in.
+    let mut block: Option<String> = None;
     let mut found = Vec::new();
     for line in text.replace("\\\n", " ").lines() {
-        match line.trim_start().strip_prefix("```") {
-            Some(language) => in_block = !in_block && matches!(language.trim(), "" | "sh" | "console" | "bash"),
-            None if in_block => found.extend(commands(
-                line.split(" # ").next().unwrap_or(line).trim_start_matches("$ "),
-            )),
-            None => {}
+        match (line.trim_start().strip_prefix("```"), &block) {
+            (Some(_), Some(_)) => block = None,
+            (Some(language), None) => block = Some(language.trim().to_owned()),
+            (None, Some(language)) if ["", "sh", "bash", "console"].contains(&language.as_str()) => {
+                let line = line.split(" # ").next().unwrap_or(line);
+                found.extend(commands(line.trim_start_matches("$ ")));
+            }
+            (None, _) => {}
         }
     }
     found
