@@ -99,6 +99,7 @@ pub(super) fn call(node: Node<'_>, path: &Path<'_>) -> Result<llm::Part, Gateway
     object.take("index");
     let id = object.required_text("id")?.into_owned();
     let state = state::take(&mut object)?;
+    let cache = part::cache_hint(&mut object);
     let inner = object.required("function", "an object with `name` and `arguments`")?;
     let (call, mut nested) = called(inner, &path.field("function"), id)?;
     let mut extra = object.rest();
@@ -106,7 +107,7 @@ pub(super) fn call(node: Node<'_>, path: &Path<'_>) -> Result<llm::Part, Gateway
     Ok(llm::Part {
         content: llm::PartContent::ToolCall(call),
         state,
-        cache: None,
+        cache,
         extra,
     })
 }
