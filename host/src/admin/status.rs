@@ -35,6 +35,7 @@ pub(super) fn of(reloader: &Reloader) -> Value {
             "last_error": vault.last_error,
         },
         "plugins": snapshot.providers.values().map(|generation| provider(generation)).collect::<Vec<_>>(),
+        "replaced": reloader.replaced().iter().map(|generation| replaced(generation)).collect::<Vec<_>>(),
         "problems": problems(&snapshot),
         "reload": {"last": text(last.at), "trigger": format!("{:?}", last.trigger).to_lowercase(), "ok": error.is_none(), "error": error},
     })
@@ -63,6 +64,17 @@ fn provider(generation: &Generation) -> Value {
         "crashes": health.crashes,
         "in_flight": generation.in_flight(),
         "last_error": health.last_crash,
+    })
+}
+
+/// A generation that only finishes what it has begun.
+fn replaced(generation: &Generation) -> Value {
+    json!({
+        "provider": &*generation.provider,
+        "version": generation.plugin.manifest.version,
+        "generation": generation.id,
+        "digest": generation.plugin.digest_hex(),
+        "in_flight": generation.in_flight(),
     })
 }
 

@@ -22,6 +22,7 @@ struct Status {
     config: Part,
     vault: Part,
     plugins: Vec<Plugin>,
+    replaced: Vec<Replaced>,
     problems: Vec<Problem>,
     reload: Reload,
 }
@@ -57,6 +58,14 @@ struct Plugin {
     state: String,
     in_flight: u64,
     last_error: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Replaced {
+    provider: String,
+    generation: u64,
+    in_flight: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,6 +143,10 @@ fn status_text(status: &Status) -> String {
     if !wrong.is_empty() {
         text.push(wrong.join("\n"));
     }
+    let finishing: Vec<String> = status.replaced.iter().map(replaced_text).collect();
+    if !finishing.is_empty() {
+        text.push(finishing.join("\n"));
+    }
     text.join("\n\n")
 }
 
@@ -170,6 +183,11 @@ fn part_text(part: &Part) -> String {
         Some(error) => format!("{text}\nnot taken over since: {error}"),
         None => text,
     }
+}
+
+fn replaced_text(old: &Replaced) -> String {
+    let (provider, generation, calls) = (&old.provider, old.generation, old.in_flight);
+    format!("{provider}: generation {generation} was replaced; calls it still finishes: {calls}")
 }
 
 fn reload_text(reload: &Reload) -> String {
@@ -254,6 +272,7 @@ mod tests {
             ],
             "problems": [{"subject": "broken.wasm", "message": "not a component", "kept_previous": true}],
             "reload": {"last": "2026-01-02T04:00:00Z", "ok": false, "error": "broken.wasm is not a component"},
+            "replaced": [{"provider": "echo", "generation": 1, "in_flight": 3}],
             "something_newer": true
         }))
         .unwrap();
@@ -264,6 +283,7 @@ mod tests {
             "revision 7",
             "0123456789ab ",
             "echo: trapped",
+            "calls it still finishes: 3",
             "broken.wasm: not a component (the one before goes on serving)",
             "refused\n               broken.wasm is not a component",
         ] {

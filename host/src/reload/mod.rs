@@ -9,7 +9,7 @@ mod snapshot;
 mod watcher;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -22,6 +22,7 @@ pub use watcher::watch;
 use self::snapshot::Retired;
 use crate::config::{Config, ConfigErrors, Env};
 use crate::egress::credential::VaultKeeper;
+use crate::plugin::Generation;
 
 /// Why nothing was taken up.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -81,6 +82,8 @@ pub struct Reloader {
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     last: Mutex<Outcome>,
+    /// Generations that were replaced; those that are still in memory can be seen.
+    replaced: Mutex<Vec<Weak<Generation>>>,
     drains: TaskTracker,
 }
 
@@ -112,6 +115,7 @@ impl Reloader {
             started: SystemTime::now(),
             turn: tokio::sync::Mutex::new(()),
             last: Mutex::new(last),
+            replaced: Mutex::default(),
             drains: TaskTracker::new(),
         });
         reloader.drain_when_dropped(prepared.dropped);
@@ -121,6 +125,13 @@ impl Reloader {
     /// The snapshot that new requests are served from.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Generations that were replaced and still have calls to finish, oldest first.
+    pub fn replaced(&self) -> Vec<Arc<Generation>> {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|generation| generation.strong_count() > 0);
+        replaced.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// When the host started.
@@ -176,12 +187,24 @@ impl Reloader {
             return Ok(present.number);
         }
         report(&prepared.snapshot);
+        self.note_replaced(&present, &prepared.snapshot);
         self.current.store(prepared.snapshot.clone());
         self.foundations
             .client
             .retain(|provider| prepared.snapshot.providers.contains_key(provider));
         self.drain_when_dropped(prepared.dropped);
         Ok(prepared.snapshot.number)
+    }
+
+    fn note_replaced(&self, present: &Snapshot, next: &Snapshot) {
+        let kept = |generation: &Arc<Generation>| {
+            let serving = next.providers.get(&*generation.provider);
+            serving.is_some_and(|serving| Arc::ptr_eq(serving, generation))
+        };
+        let gone = present.providers.values().filter(|generation| !kept(generation));
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.retain(|generation| generation.strong_count() > 0);
+        replaced.extend(gone.map(Arc::downgrade));
     }
 
     /// Drains the generations that retire with a snapshot, once nobody uses it any more.

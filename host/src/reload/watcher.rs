@@ -51,6 +51,12 @@ pub async fn watch(reloader: Arc<Reloader>, stop: CancellationToken) -> notify::
         }
         let quiet = reloader.snapshot().config.plugins.debounce;
         while let Ok(Some(())) = tokio::time::timeout(quiet, noticed.recv()).await {}
+        // A directory that was removed and made again is another one to the operating system.
+        for dir in interest.directories() {
+            if let Err(error) = watcher.watch(&dir, RecursiveMode::NonRecursive) {
+                tracing::error!("changes in {} are not noticed: {error}", dir.display());
+            }
+        }
         // Why it failed is in the log and the status.
         let _ = reloader.reload(Trigger::Files).await;
     }
