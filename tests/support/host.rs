@@ -256,8 +256,16 @@ impl Host {
     ///
     /// # Panics
     /// When it does not; with its log.
-    pub async fn stop(mut self) -> (ExitStatus, String) {
+    pub async fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM").await;
+        self.ended().await
+    }
+
+    /// Waits until it has stopped.
+    ///
+    /// # Panics
+    /// When it does not; with its log.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = ended.unwrap_or_else(|_| panic!("the host does not stop:\n{}", self.log.text()));
         (status.expect("a child can be waited for"), self.log.text())

@@ -5,8 +5,10 @@
 //! stands for a provider, recorded traffic, and the official clients. Never: a part of the
 //! shipped program, and no network beyond this machine.
 
+pub mod admin;
 pub mod built;
 pub mod clients;
+pub mod files;
 pub mod host;
 pub mod places;
 pub mod recording;

@@ -9,9 +9,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -68,6 +69,8 @@ pub struct Reply {
     pub pieces: Vec<Bytes>,
     /// How the body ends.
     pub end: End,
+    /// How many pieces may have gone out; all of them when absent.
+    pub pace: Option<watch::Receiver<usize>>,
 }
 
 /// How a body ends.
@@ -95,6 +98,7 @@ impl Reply {
             headers,
             pieces: vec![body.into()],
             end: End::Complete,
+            pace: None,
         }
     }
 
@@ -121,6 +125,7 @@ impl Reply {
             headers,
             pieces,
             end: End::Complete,
+            pace: None,
         }
     }
 
@@ -136,6 +141,13 @@ impl Reply {
     #[must_use]
     pub fn ending(mut self, end: End) -> Self {
         self.end = end;
+        self
+    }
+
+    /// The same with its pieces held back until the pace allows them.
+    #[must_use]
+    pub fn paced(mut self, pace: watch::Receiver<usize>) -> Self {
+        self.pace = Some(pace);
         self
     }
 
@@ -329,6 +341,9 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     let mut response = Response::new(Pieces {
         pieces: reply.pieces.into(),
         end: reply.end,
+        pace: reply.pace,
+        waiting: None,
+        sent: 0,
         complete: false,
         shared,
     });
@@ -346,16 +361,42 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
 struct Pieces {
     pieces: VecDeque<Bytes>,
     end: End,
+    pace: Option<watch::Receiver<usize>>,
+    waiting: Option<BoxFuture<'static, ()>>,
+    sent: usize,
     complete: bool,
     shared: Arc<Shared>,
+}
+
+impl Pieces {
+    /// Ready when the next piece may go out. A pace whose owner has gone holds nothing back.
+    fn poll_pace(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(pace), next) = (&self.pace, self.sent) else {
+            return Poll::Ready(());
+        };
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let mut pace = pace.clone();
+            Box::pin(async move { drop(pace.wait_for(|allowed| *allowed > next).await) })
+        });
+        ready!(waiting.as_mut().poll(cx));
+        self.waiting = None;
+        Poll::Ready(())
+    }
 }
 
 impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if !self.pieces.is_empty() {
+            ready!(self.poll_pace(cx));
+        }
         if let Some(piece) = self.pieces.pop_front() {
+            self.sent += 1;
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match self.end {

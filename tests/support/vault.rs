@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use llm_host_vault::{Anchor, Grant, NewEntry, Pin, Secret, Secrets, Unlock, Vault, generate_key_file};
+use llm_host_vault::{
+    Anchor, Draft, Grant, NewEntry, Pin, Secret, Secrets, Unlock, Vault, VaultError, generate_key_file,
+};
 use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
@@ -76,5 +78,17 @@ pub fn make(dir: &Path, granted: &[Granted], component: impl Fn(&str) -> Vec<u8>
             Ok(())
         })
         .expect("entries and grants");
+    vault.save().expect("a saved vault");
+}
+
+/// Edits the vault of a host's directory, as `host vault` and `host grant` do beside a running host.
+///
+/// # Panics
+/// When the vault refuses.
+pub fn edit(dir: &Path, change: impl FnOnce(&mut Draft<'_>) -> Result<(), VaultError>) {
+    let unlock = Unlock::key_file(dir.join("vault.key"));
+    let anchor = Anchor::at(dir.join("state").join("vault.anchor"));
+    let mut vault = Vault::open(&dir.join("vault.bin"), &unlock, &anchor).expect("the vault opens");
+    vault.edit(change).expect("the edit is allowed");
     vault.save().expect("a saved vault");
 }
