@@ -32,6 +32,8 @@ pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
     for warning in &config.source.warnings {
         tracing::warn!("{warning}");
     }
+    // Before the first secret is read.
+    server::memory::keep_private();
     let access = vault::access(&config.vault)?;
     let output = session.output;
     tokio::runtime::Builder::new_multi_thread()

@@ -5,6 +5,7 @@
 //! which is `pipeline`'s.
 
 mod listen;
+pub mod memory;
 pub mod panics;
 pub mod places;
 mod probes;
