@@ -296,7 +296,15 @@ pub(super) fn explain(error: &wasmtime::Error, state: &GuestState) -> CallError 
     if state.memory_refused().load(Ordering::Relaxed) {
         return CallError::Limit(Limit::Memory(state.limits.memory));
     }
-    CallError::Trapped(one_line(error))
+    let text = one_line(error);
+    // These have no type of their own; that the texts are these is what the tests of the sandbox hold.
+    if text.contains("fuel allocated for hostcalls has been exhausted") {
+        return CallError::Limit(Limit::Copy(state.limits.copy_bytes));
+    }
+    if text.contains("store handle limit exceeded") || text.contains("resource table has no free keys") {
+        return CallError::Limit(Limit::Handles(state.limits.handles));
+    }
+    CallError::Trapped(text)
 }
 
 async fn within<T>(

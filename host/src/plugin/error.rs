@@ -87,6 +87,10 @@ pub enum Limit {
     Memory(u64),
     /// `limits.cpu_time`
     Cpu(Duration),
+    /// `limits.copy_bytes`
+    Copy(u64),
+    /// `limits.handles`
+    Handles(usize),
     /// `limits.first_event_time`
     FirstEvent(Duration),
     /// `limits.idle_time`
@@ -132,6 +136,12 @@ fn describe_limit(limit: &Limit) -> String {
             format!("it needed more than {bytes} bytes of memory (`limits.memory`)")
         }
         Limit::Cpu(d) => format!("it computed for more than {} (`limits.cpu_time`)", seconds(d)),
+        Limit::Copy(bytes) => {
+            format!("it handed over more than {bytes} bytes at once (`limits.copy_bytes`)")
+        }
+        Limit::Handles(count) => {
+            format!("it held more than {count} resources, streams and futures (`limits.handles`)")
+        }
         Limit::FirstEvent(d) => {
             format!("it gave no answer within {} (`limits.first_event_time`)", seconds(d))
         }
@@ -148,6 +158,8 @@ impl CallError {
             Self::Trapped(_) => "plugin_trapped",
             Self::Limit(Limit::Memory(_)) => "plugin_memory_limit",
             Self::Limit(Limit::Cpu(_)) => "plugin_cpu_limit",
+            Self::Limit(Limit::Copy(_)) => "plugin_copy_limit",
+            Self::Limit(Limit::Handles(_)) => "plugin_handle_limit",
             Self::Limit(_) => "plugin_timeout",
             Self::Contract(_) => "plugin_contract",
             Self::Unsupported(_) => "plugin_unsupported",
@@ -160,7 +172,9 @@ impl CallError {
     pub fn is_crash(&self) -> bool {
         matches!(
             self,
-            Self::Trapped(_) | Self::Contract(_) | Self::Limit(Limit::Memory(_) | Limit::Cpu(_))
+            Self::Trapped(_)
+                | Self::Contract(_)
+                | Self::Limit(Limit::Memory(_) | Limit::Cpu(_) | Limit::Copy(_) | Limit::Handles(_))
         )
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Store;
 
 use super::bindings::{base::Base, chat::WithChat};
+use super::call::explain;
 use super::error::{CallError, one_line};
 use super::generation::Generation;
 use super::state::GuestState;
@@ -32,7 +33,12 @@ impl Guest {
             request_id,
         );
         let failed = |error: wasmtime::Error| CallError::Trapped(format!("while starting: {}", one_line(&error)));
-        let instance = plugin.pre.instantiate_async(&mut store).await.map_err(failed)?;
+        // A component may compute while it starts, and what it may compute is limited like the rest.
+        let meter = store.data().meter.clone();
+        let instance = match meter.measure(plugin.pre.instantiate_async(&mut store)).await {
+            Ok(instance) => instance,
+            Err(error) => return Err(explain(&error, store.data())),
+        };
         let base = plugin.exports.base.load(&mut store, &instance).map_err(failed)?;
         let chat = match &plugin.exports.chat {
             Some(indices) => Some(indices.load(&mut store, &instance).map_err(failed)?),
