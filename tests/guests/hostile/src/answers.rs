@@ -18,7 +18,7 @@ pub(crate) async fn answer(model: &str, asked: &str) -> Result<String, Error> {
         "recurse" => recurse(0).to_string(),
         "giant" => "x".repeat(asked.parse().unwrap_or(48 << 20)),
         "not-utf8" => not_utf8(),
-        "silent" => std::future::pending().await,
+        "silent" => silence(),
         "logs" => logs(asked),
         "log" => {
             host::log(Level::Warn, asked);
@@ -30,6 +30,7 @@ pub(crate) async fn answer(model: &str, asked: &str) -> Result<String, Error> {
         "handles" => probes::handles(),
         "send" => outward::send(asked).await,
         "send-and-scan" => outward::send_and_scan(asked).await,
+        "send-or-fail" => outward::send_or_fail(asked).await?,
         "follow" => outward::follow(asked).await,
         "many" => outward::many(asked),
         "drop-early" => outward::drop_early(asked).await,
@@ -69,7 +70,7 @@ pub(crate) fn not_utf8() -> String {
 /// Writes `asked` far too often, by every way there is, and each time far too long.
 fn logs(asked: &str) -> String {
     let long = format!("{asked}\u{1b}[31m\nforged line {}", "y".repeat(10_000));
-    for _ in 0..2000 {
+    for _ in 0..200 {
         host::log(Level::Error, &long);
         println!("{long}");
         eprintln!("{long}");
@@ -79,4 +80,12 @@ fn logs(asked: &str) -> String {
         print!("{}", "z".repeat(10_000));
     }
     "written".to_owned()
+}
+
+/// Waits for so long that it looks like for ever. A future that nothing can wake would not do: the
+/// guest's own runtime notices, and traps.
+pub(crate) fn silence() -> ! {
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(3600));
+    }
 }

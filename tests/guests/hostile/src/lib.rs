@@ -53,9 +53,8 @@ mod plugin {
             ];
             Manifest {
                 egress: origins.map(str::to_owned).to_vec(),
-                credentials: ["api-key", "metadata", "metadata-v6", "loopback", "never-granted"]
-                    .map(slot)
-                    .to_vec(),
+                credentials: ["api-key", "metadata", "never-granted"].map(slot).to_vec(),
+                config_schema: r#"{"type":"object"}"#.to_owned(),
                 ..Manifest::new("hostile", "0.1.0", "Hostile")
             }
         }

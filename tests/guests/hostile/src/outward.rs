@@ -3,6 +3,7 @@
 use llm_provider_sdk::HttpError;
 use llm_provider_sdk::bindings::llm_host::provider::http as wit;
 use llm_provider_sdk::http::{Request, Response};
+use llm_provider_sdk::types::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -59,6 +60,12 @@ impl Plan {
 /// Sends a request and tells everything that came back.
 pub(crate) async fn send(asked: &str) -> String {
     tell(Plan::read(asked).request().send().await).await.to_string()
+}
+
+/// The same, with a failure as its own, as an honest adapter would.
+pub(crate) async fn send_or_fail(asked: &str) -> Result<String, Error> {
+    let answer = Plan::read(asked).request().send().await?;
+    Ok(tell(Ok(answer)).await.to_string())
 }
 
 /// The same, and then looks for secrets in all of its memory.

@@ -64,10 +64,10 @@ async fn run(then: Then, mut writer: StreamWriter<ChatEvent>, asked: String) {
         Then::Spin => answers::spin(),
         Then::Bomb => answers::bomb(),
         Then::Panic => panic!("on purpose: {asked}"),
-        Then::Silence => std::future::pending().await,
+        Then::Silence => answers::silence(),
         // Goes on until the host says that nobody listens.
         Then::Flood => while writer.write_all(vec![text("more "); 64]).await.is_empty() {},
-        Then::Giant => drop(writer.write_all(vec![text(&"x".repeat(48 << 20))]).await),
+        Then::Giant => drop(writer.write_all(vec![text(&"x".repeat(4 << 20))]).await),
         Then::NotUtf8 => drop(writer.write_all(vec![text(&answers::not_utf8())]).await),
         Then::Words => {
             for word in asked.split_inclusive(' ') {
