@@ -19,7 +19,7 @@ use wasmtime::component::{Source, StreamConsumer, StreamResult};
 use super::call::{CallTask, Opened};
 use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
-use super::grammar::Grammar;
+use super::grammar::{Grammar, Violation};
 use super::state::GuestState;
 use crate::config::Isolation;
 use crate::dispatch::EventBatches;
@@ -111,14 +111,14 @@ pub(super) async fn answer(
         idle: generation.config.limits.idle_time,
         deadline: sooner(deadline.into(), generation.config.limits.total_time),
         over: false,
+        fault: None,
     };
     let Some(mut batch) = first else {
         return Err(stream.why_closed().await);
     };
-    if let Err(violation) = stream.grammar.accept(&mut batch)
-        && batch.is_empty()
-    {
-        return Err(CallError::Contract(violation.0));
+    match stream.grammar.accept(&mut batch) {
+        Err(violation) if batch.is_empty() => return Err(CallError::Contract(violation.0)),
+        outcome => stream.fault = outcome.err(),
     }
     let mut rest = batch.into_iter();
     match rest.next() {
@@ -158,6 +158,8 @@ struct Answer {
     /// When it must be complete, and which limit says so.
     deadline: (Instant, Limit),
     over: bool,
+    /// The rule that the first batch broke, after events that were sound.
+    fault: Option<Violation>,
 }
 
 impl Answer {
@@ -165,6 +167,9 @@ impl Answer {
     async fn next(&mut self) -> Option<Vec<ChatEvent>> {
         if self.over {
             return None;
+        }
+        if let Some(violation) = self.fault.take() {
+            return Some(self.last(Vec::new(), Err(CallError::Contract(violation.0))));
         }
         let outcome = match self.wait().await {
             Ok(Some(mut batch)) => match self.grammar.accept(&mut batch) {
@@ -175,12 +180,17 @@ impl Answer {
             Ok(None) => (Vec::new(), Err(self.why_closed().await)),
             Err(limit) => (Vec::new(), Err(CallError::Limit(limit))),
         };
-        let (mut batch, result) = outcome;
+        let (batch, result) = outcome;
+        Some(self.last(batch, result))
+    }
+
+    /// The batch as the last one.
+    fn last(&mut self, mut batch: Vec<ChatEvent>, result: Result<(), CallError>) -> Vec<ChatEvent> {
         self.end(&result);
         if let Err(error) = result {
             batch.push(ChatEvent::Error(self.event(&error)));
         }
-        Some(batch)
+        batch
     }
 
     /// Nothing follows. An instance that is to be kept needs a moment to close its stream before
