@@ -56,6 +56,8 @@ pub enum GatewayError {
     Forbidden {
         /// What is not allowed.
         message: String,
+        /// The field of the request that asks for it.
+        param: Option<&'static str>,
     },
     /// No route, alias or pattern has this model, or the provider is not there.
     #[error("{message}")]

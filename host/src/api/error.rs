@@ -152,7 +152,8 @@ impl<'e> Facts<'e> {
     fn add_details(&mut self, error: &'e GatewayError) {
         match error {
             GatewayError::InvalidRequest { param, .. } => self.param = param.as_deref(),
-            GatewayError::ModelNotFound { .. } | GatewayError::Forbidden { .. } => self.param = Some("model"),
+            GatewayError::ModelNotFound { .. } => self.param = Some("model"),
+            GatewayError::Forbidden { param, .. } => self.param = *param,
             GatewayError::Provider { provider, error } => {
                 self.param = error.param.as_deref();
                 self.provider = Some(provider);
@@ -438,7 +439,14 @@ mod tests {
                 401,
                 "invalid_api_key",
             ),
-            (GatewayError::Forbidden { message: message() }, 403, "forbidden"),
+            (
+                GatewayError::Forbidden {
+                    message: message(),
+                    param: None,
+                },
+                403,
+                "forbidden",
+            ),
             (
                 GatewayError::ModelNotFound {
                     model: "x".into(),

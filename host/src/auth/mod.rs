@@ -5,6 +5,7 @@
 //! longer than it takes to hash it, in a log, or in an error.
 
 mod keys;
+mod local;
 mod models;
 
 pub use keys::{ClientKeys, matches_any};
@@ -35,6 +36,7 @@ pub async fn require(mut request: Request, next: Next) -> Response {
             message: "the request has no context".to_owned(),
         }),
     };
+    let principal = principal.and_then(|principal| local::require(&request, principal));
     let principal = match principal {
         Ok(principal) => principal,
         Err(error) => return respond(&error, Dialect::of(request.uri().path())),

@@ -35,6 +35,7 @@ pub fn require_model(principal: &Principal, model: &str) -> Result<(), GatewayEr
                     .collect::<Vec<_>>()
                     .join(", ")
             ),
+            param: Some("model"),
         }),
         _ => Ok(()),
     }
@@ -62,7 +63,8 @@ mod tests {
             assert_eq!(allows(principal, model), *expected, "{principal:?} {model}");
             match require_model(principal, model) {
                 Ok(()) => assert!(expected),
-                Err(GatewayError::Forbidden { message }) => {
+                Err(GatewayError::Forbidden { message, param }) => {
+                    assert_eq!(param, Some("model"));
                     assert!(!expected && message.contains("`openai/*`"), "{message}");
                 }
                 Err(other) => panic!("{other:?}"),
