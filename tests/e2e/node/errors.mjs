@@ -11,8 +11,8 @@ async function noSuchModel() {
 }
 
 async function aWrongRequest() {
-  const error = await raised(OpenAI.BadRequestError, () => ask({ messages: [] }));
-  equal([error.param, error.type], ['messages', 'invalid_request_error']);
+  const error = await raised(OpenAI.BadRequestError, () => ask({ messages: [{ role: 'robot', content: 'hi' }] }));
+  equal([error.param, error.type], ['messages[0].role', 'invalid_request_error']);
 }
 
 async function aWrongKey() {

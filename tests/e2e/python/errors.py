@@ -27,8 +27,8 @@ def no_such_model():
 
 
 def a_wrong_request():
-    error = raised(openai.BadRequestError, messages=[])
-    equal((error.param, error.type), ("messages", "invalid_request_error"))
+    error = raised(openai.BadRequestError, messages=[{"role": "robot", "content": "hi"}])
+    equal((error.param, error.type), ("messages[0].role", "invalid_request_error"))
     picture = {"type": "image_url", "image_url": {"url": "cat.png"}}
     error = raised(openai.BadRequestError, messages=[user([picture])])
     equal((error.param, error.code), ("messages[0].content[0].image_url.url", "invalid_value"))
