@@ -41,6 +41,7 @@ use bytes::Bytes;
 
 pub use body::Body;
 pub use credential::{AcquireError, CredentialStore, Credentials, HandleFacts, Holder};
+use credential::{Grant, Standing};
 pub use error::EgressError;
 
 use crate::clock::Clock;
@@ -137,6 +138,18 @@ impl Egress {
     /// Why it may not. The text holds the exact command that would change it.
     pub fn acquire(&self, holder: &Holder, slot: &str) -> Result<HandleFacts, AcquireError> {
         credential::acquire(&**self.credentials.load(), holder, slot, self.clock.now())
+    }
+
+    /// Grants that count for `present` and would not for `next`, which is the same provider with
+    /// other bytes.
+    pub fn lost(&self, present: &Holder, next: &Holder) -> Vec<Arc<str>> {
+        let (store, now) = (self.credentials.load(), self.clock.now());
+        let valid = |grant: &Grant, holder| grant.standing(holder, now) == Standing::Valid;
+        let grants = store.grants(present).into_iter();
+        grants
+            .filter(|grant| valid(grant, present) && !valid(grant, next))
+            .map(|grant| Arc::clone(&grant.id))
+            .collect()
     }
 
     /// Takes every secret that the plugin could use out of a text: for its log lines and traps,

@@ -58,6 +58,7 @@ pub(crate) fn grant(id: &str) -> Grant {
         attach: None,
         rate_per_minute: None,
         expires: None,
+        draining: None,
     }
 }
 

@@ -134,6 +134,11 @@ impl Generation {
         self.retired.load(Ordering::Relaxed)
     }
 
+    /// As whom it asks for credentials and for the way out.
+    pub fn holder(&self) -> &Holder {
+        &self.identity.holder
+    }
+
     /// How it fares.
     pub fn health(&self) -> HealthReport {
         self.health.report(Instant::now())

@@ -173,16 +173,18 @@ impl Reloader {
 
     async fn take_up(self: &Arc<Self>) -> Result<u64, ReloadError> {
         let present = self.snapshot();
-        let config = Config::load(&self.config_path, &self.env).map_err(ReloadError::Config)?;
-        refuse_fixed(&present.config, &config)?;
+        // The vault comes first and by itself: a revocation counts at once, whatever else is wrong,
+        // and whether a plugin's new bytes may serve is for the newest grants to say.
         let vault = self
             .vault
             .prepare()
             .await
             .map_err(|error| ReloadError::Vault(error.to_string()))?;
+        self.vault.commit(vault, present.config.server.drain_timeout);
+        let config = Config::load(&self.config_path, &self.env).map_err(ReloadError::Config)?;
+        refuse_fixed(&present.config, &config)?;
         let prepared = prepare::prepare(&self.foundations, Arc::new(config), Some(&present)).await?;
         // Nothing below can fail.
-        self.vault.commit(vault);
         if !prepared.changed {
             return Ok(present.number);
         }
@@ -238,7 +240,6 @@ fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
         ("server.listen", present.server.listen != next.server.listen),
         ("state_dir", present.state_dir != next.state_dir),
         ("admin.socket", present.admin.socket != next.admin.socket),
-        ("plugins.dir", present.plugins.dir != next.plugins.dir),
         ("plugins.cache_dir", present.plugins.cache_dir != next.plugins.cache_dir),
         ("plugins.dir", present.plugins.dir != next.plugins.dir),
         ("vault", present.vault != next.vault),

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use super::ReloadError;
 use super::snapshot::{Problem, Retired, Snapshot};
 use crate::config::{Config, ProviderConfig};
-use crate::egress::Egress;
 use crate::egress::client::Client;
+use crate::egress::{Egress, Holder};
 use crate::plugin::component::digest;
 use crate::plugin::signature;
 use crate::plugin::source::{Candidate, PluginDirectory, PluginSource};
@@ -180,6 +180,15 @@ async fn providers(
             });
             continue;
         };
+        if let Some((earlier, message)) = waits_for_approval(foundations, plugin, earlier) {
+            problems.push(Problem {
+                subject,
+                message,
+                kept_previous: true,
+            });
+            providers.insert(name, earlier.clone());
+            continue;
+        }
         match provider(foundations, &name, plugin, &written, earlier).await {
             Ok(generation) => drop(providers.insert(name, generation)),
             // Settings that do not fit are the configuration's fault when it is what changed:
@@ -202,6 +211,37 @@ async fn providers(
         }
     }
     Ok(providers)
+}
+
+/// Bytes that an admin has not seen do not take the place of bytes that were granted something:
+/// the earlier generation goes on serving until the grants are renewed, which is noticed as a
+/// change of the vault.
+fn waits_for_approval<'g>(
+    foundations: &Foundations,
+    plugin: &LoadedPlugin,
+    earlier: Option<&'g Arc<Generation>>,
+) -> Option<(&'g Arc<Generation>, String)> {
+    let earlier = earlier.filter(|earlier| earlier.plugin.manifest.id == plugin.manifest.id)?;
+    let present = earlier.holder();
+    let next = Holder {
+        digest: plugin.digest,
+        signer: plugin.signer,
+        ..present.clone()
+    };
+    let lost = foundations.egress.lost(present, &next);
+    if lost.is_empty() {
+        return None;
+    }
+    let commands: Vec<_> = lost.iter().map(|id| format!("`host grant approve {id}`")).collect();
+    let message = format!(
+        "{} holds new bytes of plugin `{}` (sha256 {}), and its grants are for the earlier ones, which go on \
+         serving; to see what changed and let the new ones serve: {}",
+        plugin.path.display(),
+        plugin.manifest.id,
+        plugin.digest_hex(),
+        commands.join(", ")
+    );
+    Some((earlier, message))
 }
 
 async fn provider(

@@ -62,7 +62,7 @@ pub async fn run(
     let start = |error: &dyn std::fmt::Display| RunError::Start(error.to_string());
     let credentials = Arc::new(Credentials::new(MemoryStore::new()));
     let keeper = Arc::new(VaultKeeper::new(vault, credentials.clone()));
-    keeper.commit(keeper.prepare().await.map_err(|error| start(&error))?);
+    keeper.commit(keeper.prepare().await.map_err(|error| start(&error))?, Duration::ZERO);
     let client = Arc::new(client_for(&config).map_err(|error| start(&error))?);
     let egress = egress_for(&config, credentials, client.clone());
     let engine = Engine::new(&config.plugins.cache_dir).map_err(|error| start(&error))?;

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use llm_host_vault::{Anchor, Unlock, Vault, VaultError};
 
@@ -85,8 +86,9 @@ impl VaultKeeper {
         result.map(PreparedVault)
     }
 
-    /// Puts an opened vault to use.
-    pub fn commit(&self, prepared: PreparedVault) {
+    /// Puts an opened vault to use. For `drain` from now on, calls in progress may go on with the
+    /// pins that their grants had before.
+    pub fn commit(&self, prepared: PreparedVault, drain: Duration) {
         let mut state = self.lock();
         match prepared.0 {
             Prepared::Unchanged => {}
@@ -96,7 +98,9 @@ impl VaultKeeper {
             }
             Prepared::Opened(vault) => {
                 let revision = Some(vault.revision());
-                let (store, unreadable) = VaultStore::new(vault.clone());
+                let until = SystemTime::now().checked_add(drain);
+                let before = state.vault.as_deref().zip(until);
+                let (store, unreadable) = VaultStore::after(vault.clone(), before);
                 let unreadable: Vec<_> = unreadable.iter().map(ToString::to_string).collect();
                 for text in &unreadable {
                     tracing::error!("{text}");

@@ -50,6 +50,16 @@ pub enum Pin {
     Signer([u8; 32]),
 }
 
+impl Pin {
+    /// Whether the holder is what the pin is for.
+    pub fn is(&self, holder: &Holder) -> bool {
+        match self {
+            Self::Digest(digest) => *digest == holder.digest,
+            Self::Signer(signer) => holder.signer == Some(*signer),
+        }
+    }
+}
+
 /// Whether a grant counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -72,6 +82,9 @@ pub struct Grant {
     pub provider: Option<Arc<str>>,
     /// Which bytes, or whose.
     pub pin: Pin,
+    /// What the pin was before it was renewed, and until when that still counts: the calls that
+    /// the earlier bytes have in progress come to their end.
+    pub draining: Option<(Pin, SystemTime)>,
     /// The slot; absent for egress without a credential.
     pub slot: Option<Arc<str>>,
     /// The credential of the slot.
@@ -104,10 +117,8 @@ impl Grant {
 
     /// Whether the grant counts for the holder now.
     pub fn standing(&self, holder: &Holder, now: SystemTime) -> Standing {
-        let pinned = match self.pin {
-            Pin::Digest(digest) => digest == holder.digest,
-            Pin::Signer(signer) => holder.signer == Some(signer),
-        };
+        let draining = self.draining.filter(|(_, until)| now < *until);
+        let pinned = self.pin.is(holder) || draining.is_some_and(|(pin, _)| pin.is(holder));
         if !pinned {
             Standing::Voided
         } else if self.expires.is_some_and(|expires| expires <= now) {
@@ -227,5 +238,40 @@ impl CredentialStore for MemoryStore {
 
     fn secrets(&self, name: &str) -> Option<Secrets> {
         self.credentials.get(name).map(|(_, secrets)| secrets.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::egress::testing::{DIGEST, grant, holder};
+
+    #[test]
+    fn a_renewed_pin_counts_for_the_earlier_bytes_only_while_they_drain() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let later = now + Duration::from_secs(60);
+        let renewed = Grant {
+            pin: Pin::Digest([201; 32]),
+            draining: Some((Pin::Digest(DIGEST), later)),
+            ..grant("g")
+        };
+        let next = Holder {
+            digest: [201; 32],
+            ..holder()
+        };
+        let stranger = Holder {
+            digest: [202; 32],
+            ..holder()
+        };
+        for (holder, at, standing) in [
+            (&next, now, Standing::Valid),
+            (&holder(), now, Standing::Valid),
+            (&holder(), later, Standing::Voided),
+            (&stranger, now, Standing::Voided),
+        ] {
+            assert_eq!(renewed.standing(holder, at), standing);
+        }
     }
 }

@@ -49,11 +49,23 @@ pub enum Unreadable {
 impl VaultStore {
     /// Reads a vault's grants and credentials, and what of them cannot be used.
     pub fn new(vault: Arc<Vault>) -> (Self, Vec<Unreadable>) {
+        Self::after(vault, None)
+    }
+
+    /// As [`new`](Self::new), for a vault that replaces another: a pin that was renewed counts as
+    /// it was until the given time, for the calls that are in progress.
+    pub fn after(vault: Arc<Vault>, before: Option<(&Vault, SystemTime)>) -> (Self, Vec<Unreadable>) {
         let mut unreadable = Vec::new();
         let mut grants = Vec::new();
         for grant in vault.grants() {
             match read_grant(grant) {
-                Ok(grant) => grants.push(Arc::new(grant)),
+                Ok(mut grant) => {
+                    grant.draining = before.and_then(|(before, until)| {
+                        let pin = read_pin(before.grant(&grant.id)?.pin);
+                        (pin != grant.pin).then_some((pin, until))
+                    });
+                    grants.push(Arc::new(grant));
+                }
                 Err(reason) => unreadable.push(Unreadable::Grant {
                     id: grant.id.clone(),
                     reason,
@@ -99,6 +111,13 @@ fn read_entry(entry: &Entry) -> Result<CredentialFacts, PatternError> {
     })
 }
 
+fn read_pin(pin: llm_host_vault::Pin) -> Pin {
+    match pin {
+        llm_host_vault::Pin::Digest(digest) => Pin::Digest(digest),
+        llm_host_vault::Pin::Signer(signer) => Pin::Signer(signer),
+    }
+}
+
 fn read_grant(grant: &llm_host_vault::Grant) -> Result<Grant, String> {
     let text = |text: &Option<String>| text.as_deref().map(Arc::from);
     let methods: Result<Vec<Method>, _> = grant.methods.iter().map(|method| parse_method(method)).collect();
@@ -106,10 +125,8 @@ fn read_grant(grant: &llm_host_vault::Grant) -> Result<Grant, String> {
         id: grant.id.as_str().into(),
         plugin: grant.plugin.as_str().into(),
         provider: text(&grant.provider),
-        pin: match grant.pin {
-            llm_host_vault::Pin::Digest(digest) => Pin::Digest(digest),
-            llm_host_vault::Pin::Signer(signer) => Pin::Signer(signer),
-        },
+        pin: read_pin(grant.pin),
+        draining: None,
         slot: text(&grant.slot),
         credential: text(&grant.credential),
         origins: patterns(&grant.origins).map_err(|error| error.to_string())?,
