@@ -24,7 +24,7 @@ use crate::dispatch::EventBatches;
 use crate::llm;
 
 /// How many batches of events may wait for a slow reader before the guest has to wait.
-const QUEUE: usize = 32;
+const QUEUE: usize = 4;
 
 /// Something to do with an instance.
 pub(super) trait Call: Send + 'static {
