@@ -70,6 +70,7 @@ pub fn egress(parts: egress::Parts) -> Egress {
         sink,
         timeouts,
         credentials,
+        identity,
         clock,
         client,
     } = parts;
@@ -78,7 +79,11 @@ pub fn egress(parts: egress::Parts) -> Egress {
         .layer(egress::metrics::Count::new(metrics))
         .layer(egress::audit::DenialLog::new(sink.clone()))
         .layer(timeouts)
-        .layer(egress::permit::AllowList::new(credentials.clone(), clock.clone()))
+        .layer(egress::permit::AllowList::new(
+            credentials.clone(),
+            identity,
+            clock.clone(),
+        ))
         .layer(egress::headers::HeaderHygiene)
         .layer(egress::leak::LeakScan)
         .layer(egress::credential::AttachCredential::new(sink))

@@ -175,6 +175,8 @@ pub struct Parts {
     pub timeouts: timeout::Timeouts,
     /// Grants and credentials.
     pub credentials: Arc<Credentials>,
+    /// Fetches and keeps the tokens of credentials.
+    pub identity: Arc<credential::Identity>,
     /// The time of day, for expiry.
     pub clock: Arc<dyn Clock>,
     /// Sends.

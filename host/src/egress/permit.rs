@@ -10,7 +10,7 @@ use tower::Layer;
 
 use super::address::AddressClass;
 use super::allow_list::{self, Asking};
-use super::credential::{Attach, AttachError, CredentialFacts, Credentials, Grant, LoadedStore, plan};
+use super::credential::{Attach, AttachError, CredentialFacts, Credentials, Grant, Identity, LoadedStore, plan};
 use super::error::{CredentialFailure, Denial, EgressError, Rule};
 use super::origin::any_matches;
 use super::remedy;
@@ -49,13 +49,18 @@ pub struct GrantedCredential {
 #[derive(Clone)]
 pub struct AllowList {
     credentials: Arc<Credentials>,
+    identity: Arc<Identity>,
     clock: Arc<dyn Clock>,
 }
 
 impl AllowList {
     /// Judges by these grants and this time.
-    pub fn new(credentials: Arc<Credentials>, clock: Arc<dyn Clock>) -> Self {
-        Self { credentials, clock }
+    pub fn new(credentials: Arc<Credentials>, identity: Arc<Identity>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            credentials,
+            identity,
+            clock,
+        }
     }
 
     fn permit(&self, request: EgressRequest) -> Result<Permitted, EgressError> {
@@ -72,7 +77,7 @@ impl AllowList {
         let grant = Arc::clone(grant);
         let credential = match &request.slot {
             None => None,
-            Some(slot) => Some(granted_credential(&store, &request, &target, &grant, slot)?),
+            Some(slot) => Some(self.credential(&store, &request, &target, &grant, slot)?),
         };
         Ok(Permitted {
             request,
@@ -83,36 +88,38 @@ impl AllowList {
             store,
         })
     }
-}
 
-fn granted_credential(
-    store: &LoadedStore,
-    request: &EgressRequest,
-    target: &Target,
-    grant: &Grant,
-    slot: &Arc<str>,
-) -> Result<GrantedCredential, EgressError> {
-    let facts = grant.credential.as_deref().and_then(|name| store.credential(name));
-    let facts = facts.ok_or_else(|| CredentialFailure::NotConfigured { slot: slot.to_string() })?;
-    if !any_matches(&facts.hosts, &target.origin) {
-        let rule = Rule::CredentialHost {
-            slot: slot.to_string(),
-            origin: target.origin.to_string(),
-        };
-        return Err(Denial::with_remedy(rule, remedy::credential_host(&facts.name, &target.origin)).into());
+    fn credential(
+        &self,
+        store: &LoadedStore,
+        request: &EgressRequest,
+        target: &Target,
+        grant: &Grant,
+        slot: &Arc<str>,
+    ) -> Result<GrantedCredential, EgressError> {
+        let facts = grant.credential.as_deref().and_then(|name| store.credential(name));
+        let facts = facts.ok_or_else(|| CredentialFailure::NotConfigured { slot: slot.to_string() })?;
+        if !any_matches(&facts.hosts, &target.origin) {
+            let rule = Rule::CredentialHost {
+                slot: slot.to_string(),
+                origin: target.origin.to_string(),
+            };
+            return Err(Denial::with_remedy(rule, remedy::credential_host(&facts.name, &target.origin)).into());
+        }
+        let attach = plan(grant.attach.as_deref(), request.wish_attach.as_deref(), &facts)
+            .map_err(|error| attach_failure(slot, error))?
+            .attach(&facts, &self.identity);
+        if let Some(parameter) = attach.query_parameter()
+            && target.url.query_pairs().any(|(name, _)| name == parameter)
+        {
+            return Err(Rule::Query(parameter.to_owned()).into());
+        }
+        Ok(GrantedCredential {
+            slot: Arc::clone(slot),
+            facts,
+            attach,
+        })
     }
-    let attach = plan(grant.attach.as_deref(), request.wish_attach.as_deref(), &facts)
-        .map_err(|error| attach_failure(slot, error))?;
-    if let Some(parameter) = attach.query_parameter()
-        && target.url.query_pairs().any(|(name, _)| name == parameter)
-    {
-        return Err(Rule::Query(parameter.to_owned()).into());
-    }
-    Ok(GrantedCredential {
-        slot: Arc::clone(slot),
-        facts,
-        attach,
-    })
 }
 
 /// What the plugin is told of a credential that cannot be attached.

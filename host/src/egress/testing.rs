@@ -1,14 +1,16 @@
 //! What the tests of several egress modules need.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use url::Url;
 
-use super::credential::{CredentialFacts, Grant, Outgoing, Pin};
+use super::credential::{CredentialFacts, Grant, Identity, Outgoing, Pin, Version};
 use super::origin::OriginPattern;
 use super::{EgressRequest, Holder};
+use crate::clock::{Clock, SystemClock};
 
 pub(crate) const DIGEST: [u8; 32] = [7; 32];
 pub(crate) const SIGNER: [u8; 32] = [8; 32];
@@ -77,6 +79,33 @@ pub(crate) fn facts(kind: &str) -> CredentialFacts {
         kind: kind.into(),
         attributes: [("organization".to_owned(), "org-1".to_owned())].into(),
         hosts: origins(&["https://api.example.com"]),
+        version: Version::default(),
+    }
+}
+
+/// Nothing fetched yet.
+pub(crate) fn identity() -> Arc<Identity> {
+    Arc::new(Identity::new(Arc::new(SystemClock)))
+}
+
+/// A clock that is moved by hand.
+pub(crate) struct ManualClock(Mutex<SystemTime>);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> SystemTime {
+        *self.0.lock().unwrap()
     }
 }
 

@@ -25,7 +25,7 @@ use crate::api::Front;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Env};
 use crate::egress::client::{Client, ClientOptions};
-use crate::egress::credential::{Credentials, MemoryStore, VaultAccess, VaultKeeper};
+use crate::egress::credential::{Credentials, Identity, MemoryStore, VaultAccess, VaultKeeper};
 use crate::egress::{self, Egress};
 use crate::pipeline;
 use crate::plugin::Engine;
@@ -132,6 +132,7 @@ fn egress_for(config: &Config, credentials: Arc<Credentials>, client: Arc<Client
             total: limits.total_timeout,
         },
         credentials,
+        identity: Arc::new(Identity::new(clock.clone())),
         clock,
         client,
     })

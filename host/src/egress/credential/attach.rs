@@ -20,6 +20,7 @@ use url::Url;
 use super::basic::Basic;
 use super::bearer::Bearer;
 use super::header::Header;
+use super::identity::Identity;
 use super::query::Query;
 use super::store::CredentialFacts;
 use crate::egress::headers;
@@ -105,10 +106,22 @@ pub enum AttachError {
 
 /// The ways of attaching, as a rule names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Way {
+pub enum Way {
+    /// `Authorization: Bearer …`.
     Bearer,
-    Header { name: HeaderName, prefix: String },
-    Query { name: String },
+    /// A header of the provider's own.
+    Header {
+        /// The header.
+        name: HeaderName,
+        /// What stands in front of the secret.
+        prefix: String,
+    },
+    /// A query parameter.
+    Query {
+        /// The parameter.
+        name: String,
+    },
+    /// `Authorization: Basic …`.
     Basic,
 }
 
@@ -131,7 +144,8 @@ impl Way {
         }
     }
 
-    fn into_attach(self, facts: &CredentialFacts) -> Arc<dyn Attach> {
+    /// What attaches the credential so.
+    pub fn attach(self, facts: &Arc<CredentialFacts>, _identity: &Arc<Identity>) -> Arc<dyn Attach> {
         match self {
             Self::Bearer => Arc::new(Bearer),
             Self::Header { name, prefix } => Arc::new(Header::new(name, prefix)),
@@ -142,13 +156,13 @@ impl Way {
 }
 
 /// Decides how a credential is attached: by the grant's rule, else by the plugin's wish, else as
-/// its kind says by itself.
+/// its kind says by itself. Nothing is fetched and no secret is needed for it.
 ///
 /// # Errors
 /// Why none of them can be followed.
-pub fn plan(rule: Option<&str>, wish: Option<&str>, facts: &CredentialFacts) -> Result<Arc<dyn Attach>, AttachError> {
+pub fn plan(rule: Option<&str>, wish: Option<&str>, facts: &CredentialFacts) -> Result<Way, AttachError> {
     if let Some(rule) = rule {
-        return Ok(read(rule)?.into_attach(facts));
+        return read(rule);
     }
     if let Some(wish) = wish {
         let way = read(wish)?;
@@ -158,11 +172,11 @@ pub fn plan(rule: Option<&str>, wish: Option<&str>, facts: &CredentialFacts) -> 
                 kind: facts.kind.to_string(),
             });
         }
-        return Ok(way.into_attach(facts));
+        return Ok(way);
     }
     match &*facts.kind {
-        "bearer" => Ok(Way::Bearer.into_attach(facts)),
-        "basic" => Ok(Way::Basic.into_attach(facts)),
+        "bearer" => Ok(Way::Bearer),
+        "basic" => Ok(Way::Basic),
         kind => Err(AttachError::UnknownKind(kind.to_owned())),
     }
 }
@@ -240,7 +254,11 @@ pub(super) fn only_secret(secrets: &Secrets) -> Result<&Secret, AttachError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::testing::facts;
+    use crate::egress::testing::{facts, identity};
+
+    fn attached(way: Way, kind: &str) -> Arc<dyn Attach> {
+        way.attach(&Arc::new(facts(kind)), &identity())
+    }
 
     #[test]
     fn a_wish_has_to_be_that_of_the_kind() {
@@ -311,7 +329,7 @@ mod tests {
             ),
         ] {
             let planned = plan(None, Some(wish), &facts(kind));
-            let got = planned.map(|attach| attach.header().map(|name| name.as_str().to_owned()));
+            let got = planned.map(|way| attached(way, kind).header().map(|name| name.as_str().to_owned()));
             let expected = expected.map(|header| header.filter(|name| *name != "authorization").map(str::to_owned));
             // `authorization` is refused to the plugin whatever the way.
             let got = got.map(|header| header.filter(|name| name != "authorization"));
@@ -322,7 +340,7 @@ mod tests {
     #[test]
     fn a_grants_rule_wins_and_may_be_any_way() {
         let planned = plan(Some(r#"{"query":"key"}"#), Some(r#"{"bearer":true}"#), &facts("bearer")).unwrap();
-        assert_eq!(planned.query_parameter(), Some("key"));
+        assert_eq!(attached(planned, "bearer").query_parameter(), Some("key"));
     }
 
     #[test]

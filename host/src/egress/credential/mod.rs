@@ -9,10 +9,12 @@ mod basic;
 mod bearer;
 mod handle;
 mod header;
+mod identity;
 mod keeper;
 mod query;
 mod rate;
 mod store;
+mod token;
 mod vault;
 
 use std::sync::Arc;
@@ -20,14 +22,16 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tower::Layer;
 
-pub use attach::{Attach, AttachError, Outgoing, kind_fits, plan};
+pub use attach::{Attach, AttachError, Outgoing, Way, kind_fits, plan};
 pub(super) use handle::acquire;
 pub use handle::{AcquireError, HandleFacts};
+pub use identity::Identity;
 pub use keeper::{KeeperError, PreparedVault, VaultAccess, VaultKeeper, VaultReport};
 pub use llm_host_vault::{Secret, Secrets};
 pub use store::{
-    CredentialFacts, CredentialStore, Credentials, Grant, Holder, LoadedStore, MemoryStore, Pin, Standing,
+    CredentialFacts, CredentialStore, Credentials, Grant, Holder, LoadedStore, MemoryStore, Pin, Standing, Version,
 };
+pub use token::{Fetched, TokenCache, TokenError, TokenKey};
 
 pub use vault::{Unreadable, VaultStore};
 

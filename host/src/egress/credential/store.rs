@@ -17,7 +17,7 @@ use http::Method;
 
 use crate::egress::allow_list::PathGlob;
 use crate::egress::origin::OriginPattern;
-use llm_host_vault::Secrets;
+use llm_host_vault::{Entry, Secrets};
 
 /// Who asks: one generation of a plugin, serving one configured provider.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -146,6 +146,50 @@ pub struct CredentialFacts {
     pub attributes: BTreeMap<String, String>,
     /// Where it may be sent.
     pub hosts: Vec<OriginPattern>,
+    /// Which state of it this is.
+    pub version: Version,
+}
+
+impl CredentialFacts {
+    /// What an entry of the vault says, with its hosts read.
+    pub fn of(entry: &Entry, hosts: Vec<OriginPattern>) -> Self {
+        let times = [Some(entry.created), entry.rotated].map(|time| {
+            let time = time.map(|time| time.unix_timestamp_nanos());
+            time.map_or_else(String::new, |time| time.to_string())
+        });
+        let parts = [entry.name.as_str(), &entry.kind]
+            .into_iter()
+            .chain(times.iter().map(String::as_str))
+            .chain(entry.attributes.iter().flat_map(|(name, value)| [name.as_str(), value]));
+        Self {
+            version: Version::of(parts),
+            name: entry.name.as_str().into(),
+            kind: entry.kind.as_str().into(),
+            attributes: entry.attributes.clone(),
+            hosts,
+        }
+    }
+}
+
+/// Tells one state of a credential from another: it differs when the secrets were replaced or an
+/// attribute was changed, and is the same after a reload that left both alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Version([u8; 32]);
+
+impl Version {
+    /// The state that these texts make up. None of them may be a secret.
+    pub fn of<'t>(parts: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            context.update(&part.len().to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut version = Self::default();
+        for (to, from) in version.0.iter_mut().zip(context.finish().as_ref()) {
+            *to = *from;
+        }
+        version
+    }
 }
 
 /// One state of the vault.

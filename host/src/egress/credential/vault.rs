@@ -103,12 +103,7 @@ fn patterns(texts: &[String]) -> Result<Vec<OriginPattern>, PatternError> {
 }
 
 fn read_entry(entry: &Entry) -> Result<CredentialFacts, PatternError> {
-    Ok(CredentialFacts {
-        name: entry.name.as_str().into(),
-        kind: entry.kind.as_str().into(),
-        attributes: entry.attributes.clone(),
-        hosts: patterns(&entry.hosts)?,
-    })
+    Ok(CredentialFacts::of(entry, patterns(&entry.hosts)?))
 }
 
 fn read_pin(pin: llm_host_vault::Pin) -> Pin {

@@ -19,7 +19,7 @@ use crate::egress::credential::{CredentialFacts, Grant, MemoryStore, Secret, Sec
 use crate::egress::error::{CredentialFailure, Denial, Rule};
 use crate::egress::metrics::{Counts, Metrics};
 use crate::egress::resolver::Resolver;
-use crate::egress::testing::{facts, grant, origins, request};
+use crate::egress::testing::{facts, grant, identity, origins, request};
 use crate::egress::timeout::Timeouts;
 use crate::egress::{Credentials, Egress, EgressError, EgressRequest, Parts, UpstreamResponse};
 use crate::pipeline;
@@ -141,6 +141,7 @@ impl Setup {
             sink: self.sink.unwrap_or_else(|| Arc::clone(&records) as Arc<dyn UseSink>),
             timeouts: Timeouts::default(),
             credentials: Arc::clone(&credentials),
+            identity: identity(),
             clock: Arc::new(SystemClock),
             client: Arc::clone(&client),
         });

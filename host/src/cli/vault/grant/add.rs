@@ -181,7 +181,7 @@ fn credential<'v>(
                 })?
         }
     };
-    let facts = facts(entry);
+    let facts = CredentialFacts::of(entry, Vec::new());
     match &command.attach {
         Some(rule) => {
             plan(Some(rule), None, &facts).map_err(|error| Usage(format!("--attach: {error}")))?;
@@ -205,15 +205,6 @@ fn credential<'v>(
         }
     }
     Ok(Some((slot, entry)))
-}
-
-fn facts(entry: &Entry) -> CredentialFacts {
-    CredentialFacts {
-        name: entry.name.as_str().into(),
-        kind: entry.kind.as_str().into(),
-        attributes: entry.attributes.clone(),
-        hosts: Vec::new(),
-    }
 }
 
 /// The origins that the plugin asks for, with the settings of the providers the grant is for.
