@@ -85,3 +85,35 @@ keys = [\"{hash}\"]
     );
     stage.finish(held).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_behind_links_is_taken_up_when_a_link_is_swapped() {
+    let stage = Stage::new().await;
+    let host = &stage.host;
+    let mut held = stage.hold().await;
+    let before = generation(&host.status().await, SLOW[0]);
+
+    // As a volume of Kubernetes: the file is a link through a directory that is a link itself.
+    let config = host.dir().join("host.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    for (version, text) in [("one", text.clone()), ("two", text.replace("/g1", "/g2"))] {
+        std::fs::create_dir(host.dir().join(version)).expect("a directory");
+        std::fs::write(host.dir().join(version).join("host.toml"), text).expect("a file");
+    }
+    let swap = |to: &str, name: &str| {
+        let aside = host.dir().join("aside");
+        std::os::unix::fs::symlink(to, &aside).expect("a link");
+        std::fs::rename(&aside, host.dir().join(name)).expect("a renamed link");
+    };
+    swap("one", "data");
+    swap("data/host.toml", "host.toml");
+    swap("two", "data");
+    let status = host
+        .until("the other version is served", |status| {
+            generation(status, SLOW[0]) > before
+        })
+        .await;
+    assert_eq!(status["config"]["last_error"], Value::Null, "{status}");
+    stage.step(&mut held).await;
+    stage.finish(held).await;
+}

@@ -9,14 +9,14 @@ mod status;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::auth::matches_any;
+use crate::auth::{bearer, matches_any};
 use crate::reload::{Reloader, Trigger};
 
 /// The routes, for callers who are admins.
@@ -67,9 +67,4 @@ async fn admin_key(State(reloader): State<Arc<Reloader>>, request: Request, next
         Json(body),
     )
         .into_response()
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
 }

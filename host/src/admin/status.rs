@@ -11,14 +11,16 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::config::Isolation;
 use crate::plugin::Generation;
-use crate::reload::{Reloader, Snapshot};
+use crate::reload::{ReloadError, Reloader, Snapshot};
 
 /// The whole document.
 pub(super) fn of(reloader: &Reloader) -> Value {
     let snapshot = reloader.snapshot();
     let last = reloader.last();
     let vault = reloader.vault().report();
-    let error = last.result.as_ref().err();
+    let failed = last.result.as_ref().err();
+    let error = failed.map(ToString::to_string);
+    let config_error = error.as_deref().filter(|_| failed.is_some_and(ReloadError::is_configuration));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "generation": snapshot.number,
@@ -26,7 +28,7 @@ pub(super) fn of(reloader: &Reloader) -> Value {
         "config": {
             "path": snapshot.config.source.path,
             "loaded": text(snapshot.made),
-            "last_error": error,
+            "last_error": config_error,
         },
         "vault": {
             "path": snapshot.config.vault.path,

@@ -53,17 +53,22 @@ pub async fn require(mut request: Request, next: Next) -> Response {
 /// The key that the caller sent: as a bearer token, or in one of the headers that other clients
 /// use. Where several are sent the first counts; what is wrong there is not made right elsewhere.
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let (scheme, key) = value.as_bytes().split_at_checked(7)?;
-        return scheme
-            .eq_ignore_ascii_case(b"bearer ")
-            .then(|| key.trim_ascii())
-            .filter(|key| !key.is_empty());
+    if headers.contains_key(AUTHORIZATION) {
+        return bearer(headers);
     }
     [X_API_KEY, API_KEY]
         .iter()
         .find_map(|name| headers.get(name))
         .map(|value| value.as_bytes().trim_ascii())
+}
+
+/// The bearer token of a request (RFC 6750 §2.1), when it has one that is not empty.
+pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
+        .filter(|token| !token.is_empty())
 }
 
 #[cfg(test)]

@@ -47,6 +47,16 @@ pub enum ReloadError {
     Stopped,
 }
 
+impl ReloadError {
+    /// Whether what the configuration says is the reason.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::NeedsRestart(_) | Self::Settings(_) => true,
+            Self::Plugins(_) | Self::Vault(_) | Self::Stopped => false,
+        }
+    }
+}
+
 /// What set off a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
@@ -68,7 +78,7 @@ pub struct Outcome {
     /// Why.
     pub trigger: Trigger,
     /// The snapshot's number, or why there is no new one.
-    pub result: Result<u64, String>,
+    pub result: Result<u64, ReloadError>,
 }
 
 /// Holds the present snapshot and makes the next.
@@ -166,7 +176,7 @@ impl Reloader {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Outcome {
             at: SystemTime::now(),
             trigger,
-            result: result.as_ref().copied().map_err(ToString::to_string),
+            result: result.clone(),
         };
         result
     }

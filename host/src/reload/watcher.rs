@@ -71,18 +71,23 @@ struct Interest {
 
 impl Interest {
     fn concerns(&self, path: &Path) -> bool {
-        path == self.config
-            || path == self.vault
+        self.files().any(|file| is_or_leads_to(file, path))
             || path == self.plugins
             || (path.parent() == Some(&self.plugins)
-                && (is_component(path) || path.extension().is_some_and(|extension| extension == "sig")))
+                && (is_component(path)
+                    || path.extension().is_some_and(|extension| extension == "sig")
+                    // One that components may be reached through.
+                    || path.is_symlink()))
+    }
+
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.config, &self.vault].into_iter()
     }
 
     fn directories(&self) -> Vec<PathBuf> {
-        let parents = [self.config.parent(), self.vault.parent()]
-            .into_iter()
-            .flatten()
-            .map(Path::to_path_buf);
+        let real = self.files().filter_map(|file| file.canonicalize().ok());
+        let files: Vec<_> = self.files().cloned().chain(real).collect();
+        let parents = files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf);
         let mut all: Vec<_> = parents
             .chain([self.plugins.clone()])
             .filter(|dir| dir.is_dir())
@@ -90,5 +95,58 @@ impl Interest {
         all.sort();
         all.dedup();
         all
+    }
+}
+
+/// Whether a change at `path` may be one of `file`. A file that is a symbolic link changes when
+/// what it leads to does, and when any link on the way is swapped: that is how Kubernetes updates
+/// the files of a volume, all at once.
+fn is_or_leads_to(file: &Path, path: &Path) -> bool {
+    path == file
+        || (file.is_symlink()
+            && (path.parent() == file.parent() || file.canonicalize().is_ok_and(|real| real == path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_reached_through_links_concerns_the_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
+        for name in ["volume", "volume/one", "state", "plugins"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::fs::write(at("volume/one/host.toml"), "").unwrap();
+        symlink("one", at("volume/data")).unwrap();
+        symlink("data/host.toml", at("volume/host.toml")).unwrap();
+        symlink(at("volume/data"), at("plugins/data")).unwrap();
+        let interest = Interest {
+            config: at("volume/host.toml"),
+            vault: at("state/vault"),
+            plugins: at("plugins"),
+        };
+        for (path, concerns) in [
+            ("volume/host.toml", true),
+            ("volume/data", true),
+            ("volume/one/host.toml", true),
+            ("volume/one/another.toml", false),
+            ("state/vault", true),
+            ("state/vault.new", false),
+            ("plugins", true),
+            ("plugins/echo.wasm", true),
+            ("plugins/echo.wasm.sig", true),
+            ("plugins/data", true),
+            ("plugins/notes.txt", false),
+        ] {
+            assert_eq!(interest.concerns(&at(path)), concerns, "{path}");
+        }
+        assert_eq!(
+            interest.directories(),
+            ["plugins", "state", "volume", "volume/one"].map(at)
+        );
     }
 }

@@ -91,6 +91,7 @@ pub async fn run(
     ready(address);
 
     stop.cancelled().await;
+    places.close();
     let patience = reloader.snapshot().config.server.drain_timeout;
     tracing::info!(
         in_flight = places.taken(),
