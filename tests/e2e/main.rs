@@ -1,4 +1,5 @@
-//! `host run` as its users meet it: through the official clients, and through curl.
+//! `host run` as its users meet it: through the official clients, through curl, and with plugins of their own.
 
+mod abi;
 mod clients;
 mod curl;
