@@ -60,6 +60,13 @@ exported!(
     []
 );
 exported!(
+    completions,
+    "only-completions",
+    "package llm-host:sdk; world only-completions { export llm-host:provider/completions@0.1.0; }",
+    "llm_provider_sdk::bindings::completions",
+    []
+);
+exported!(
     embeddings,
     "only-embeddings",
     "package llm-host:sdk; world only-embeddings { export llm-host:provider/embeddings@0.1.0; }",

@@ -9,7 +9,7 @@ use std::future::Future;
 use crate::fold;
 use crate::http::{Body, Response};
 use crate::types::{ChatRequest, ChatResponse, DroppedField, Error, Header, ModelInfo, Usage};
-use crate::{EventStream, Manifest, embeddings, images, native, speech};
+use crate::{EventStream, Manifest, completions, embeddings, images, native, speech};
 
 /// What every adapter is.
 pub trait Provider {
@@ -40,6 +40,22 @@ pub trait Chat {
     /// Answers piece by piece. An error here, and an error event before the first other event, is
     /// a failure before the answer began; a later failure is the stream's last event.
     fn stream(req: ChatRequest) -> impl Future<Output = Result<EventStream, Error>>;
+}
+
+/// Continuations of texts.
+///
+/// The answers are those of [`Chat`]: each choice is one part of text, from the assistant, and each
+/// delta is text of part 0, as [`Choice::text`](crate::types::Choice::text) and
+/// [`PartDelta::text`](crate::types::PartDelta::text) make them.
+pub trait Completions {
+    /// Continues as a whole. The default folds what [`Completions::stream`] gives.
+    fn complete(req: completions::Request) -> impl Future<Output = Result<ChatResponse, Error>> {
+        async { fold::fold(Self::stream(req).await?.collect().await) }
+    }
+
+    /// Continues piece by piece. An error here, and an error event before the first other event,
+    /// is a failure before the answer began; a later failure is the stream's last event.
+    fn stream(req: completions::Request) -> impl Future<Output = Result<EventStream, Error>>;
 }
 
 /// Vectors of texts.

@@ -6,7 +6,8 @@
 
 /// Makes a component of a type: exports `provider` and exactly the interfaces that are named.
 ///
-/// The names are those of the WIT interfaces: `chat`, `embeddings`, `images`, `speech`, `native`.
+/// The names are those of the WIT interfaces: `chat`, `completions`, `embeddings`, `images`,
+/// `speech`, `native`.
 /// Except on `wasm32` it only checks that the type implements the traits, so that an adapter's
 /// tests link natively. The adapter's crate is a `cdylib`.
 ///
@@ -43,6 +44,9 @@ macro_rules! __export_interface {
     ($ty:ident chat) => {
         $crate::__export_one!($ty, Chat, __export_only_chat_impl, chat);
     };
+    ($ty:ident completions) => {
+        $crate::__export_one!($ty, Completions, __export_only_completions_impl, completions);
+    };
     ($ty:ident embeddings) => {
         $crate::__export_one!($ty, Embeddings, __export_only_embeddings_impl, embeddings);
     };
@@ -60,7 +64,7 @@ macro_rules! __export_interface {
             "`",
             ::core::stringify!($other),
             "` is not an interface of llm-host:provider@0.1.0; ",
-            "choose among chat, embeddings, images, speech, native",
+            "choose among chat, completions, embeddings, images, speech, native",
         ));
     };
 }

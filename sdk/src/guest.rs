@@ -3,11 +3,12 @@
 //! In: the host's calls. Out: the adapter's answers, streams written from a task that goes on
 //! after the call has returned. Never: anything on other targets than `wasm32`.
 
-use crate::bindings::{chat, embeddings, images, native, provider, speech};
+use crate::EventStream;
+use crate::bindings::{chat, completions, embeddings, images, native, provider, speech};
 use crate::capability;
 use crate::http::Body;
 use crate::types::{ChatEvent, ChatRequest, ChatResponse, Error, Header, ModelInfo, Usage};
-use wit_bindgen::StreamReader;
+use wit_bindgen::{StreamReader, StreamWriter};
 
 impl<T: capability::Provider> provider::exports::llm_host::provider::provider::Guest for T {
     fn describe() -> crate::Manifest {
@@ -29,18 +30,34 @@ impl<T: capability::Chat> chat::exports::llm_host::provider::chat::Guest for T {
     }
 
     async fn stream(req: ChatRequest) -> Result<StreamReader<ChatEvent>, Error> {
-        let mut events = T::stream(req).await?.begin().await?;
-        let (mut writer, reader) = chat::wit_stream::new();
-        wit_bindgen::spawn_local(async move {
-            // What comes back was not taken: the reader is gone, and so is the reason to go on.
-            // Dropping `events` closes the provider's answer.
-            while let Some(batch) = events.next_batch().await {
-                if !writer.write_all(batch).await.is_empty() {
-                    break;
-                }
-            }
-        });
+        let events = T::stream(req).await?.begin().await?;
+        let (writer, reader) = chat::wit_stream::new();
+        wit_bindgen::spawn_local(write(events, writer));
         Ok(reader)
+    }
+}
+
+impl<T: capability::Completions> completions::exports::llm_host::provider::completions::Guest for T {
+    async fn complete(req: crate::completions::Request) -> Result<ChatResponse, Error> {
+        T::complete(req).await
+    }
+
+    async fn stream(req: crate::completions::Request) -> Result<StreamReader<ChatEvent>, Error> {
+        let events = T::stream(req).await?.begin().await?;
+        let (writer, reader) = completions::wit_stream::new();
+        wit_bindgen::spawn_local(write(events, writer));
+        Ok(reader)
+    }
+}
+
+/// Writes the events until the last one, or until the host no longer reads.
+async fn write(mut events: EventStream, mut writer: StreamWriter<ChatEvent>) {
+    // What comes back was not taken: the reader is gone, and so is the reason to go on.
+    // Dropping `events` closes the provider's answer.
+    while let Some(batch) = events.next_batch().await {
+        if !writer.write_all(batch).await.is_empty() {
+            break;
+        }
     }
 }
 

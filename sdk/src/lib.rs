@@ -8,7 +8,7 @@
 //!
 //! 1. implement [`Provider`]: what the adapter is, where it wants to reach, which credentials and
 //!    settings it takes ([`Manifest`], [`CredentialSlot`], [`host::config`]);
-//! 2. implement what it can do: [`Chat`], [`Embeddings`], [`Images`], [`Speech`], [`Native`];
+//! 2. implement what it can do: [`Chat`], [`Completions`], [`Embeddings`], [`Images`], [`Speech`], [`Native`];
 //! 3. name those in [`export!`].
 //!
 //! | for | there is |
@@ -63,8 +63,13 @@ mod values;
 pub use bindings::llm_host::provider::http::HttpError;
 pub use bindings::llm_host::provider::types;
 pub use bindings::provider::exports::llm_host::provider::provider::{CredentialSlot, Manifest};
-pub use capability::{Chat, Embeddings, Images, Native, Provider, Speech, Synthesis};
+pub use capability::{Chat, Completions, Embeddings, Images, Native, Provider, Speech, Synthesis};
 pub use stream::{EventStream, StreamDecoder};
+
+/// Texts to continue.
+pub mod completions {
+    pub use crate::bindings::completions::exports::llm_host::provider::completions::{Prompt, Request};
+}
 
 /// Texts and their vectors.
 pub mod embeddings {

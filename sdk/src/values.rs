@@ -4,10 +4,10 @@
 //! something to a provider.
 
 use crate::types::{
-    ChatEvent, ChatRequest, DeltaContent, DroppedField, Finish, FinishReason, Media, MediaSource, Message, ModelInfo,
-    Part, PartContent, PartDelta, ResponseStart, Role, Sampling, ToolCallDelta,
+    ChatEvent, ChatRequest, Choice, DeltaContent, DroppedField, Finish, FinishReason, Media, MediaSource, Message,
+    ModelInfo, Part, PartContent, PartDelta, ResponseStart, Role, Sampling, ToolCallDelta,
 };
-use crate::{CredentialSlot, Manifest, SDK};
+use crate::{CredentialSlot, Manifest, SDK, completions};
 
 impl Manifest {
     /// A manifest without egress, credentials and settings; `sdk` is this crate.
@@ -67,6 +67,23 @@ impl ChatRequest {
     }
 }
 
+impl completions::Request {
+    /// A request with nothing but a model and one text to continue.
+    pub fn new(model: impl Into<String>, prompt: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            prompts: vec![completions::Prompt::Text(prompt.into())],
+            suffix: None,
+            sampling: Sampling::default(),
+            echo: false,
+            logprobs: None,
+            best_of: None,
+            user: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
 impl Message {
     /// A message of these parts.
     pub fn new(role: Role, parts: Vec<Part>) -> Self {
@@ -109,6 +126,20 @@ impl Media {
             source,
             name: None,
             detail: None,
+        }
+    }
+}
+
+impl Choice {
+    /// An answer of one text.
+    pub fn text(index: u32, text: impl Into<String>, finish: FinishReason) -> Self {
+        Self {
+            index,
+            message: Message::text(Role::Assistant, text),
+            finish,
+            finish_detail: None,
+            logprobs: None,
+            extra: Vec::new(),
         }
     }
 }

@@ -5,17 +5,17 @@
 use llm_provider_sdk::http::{self, Body};
 use llm_provider_sdk::testing::{Recording, Reply, block_on};
 use llm_provider_sdk::types::{
-    ChatEvent, ChatRequest, Error, ErrorKind, Finish, FinishReason, Header, Message, PartContent, PartDelta,
+    ChatEvent, ChatRequest, Choice, Error, ErrorKind, Finish, FinishReason, Header, Message, PartContent, PartDelta,
     ResponseStart, Role, Usage,
 };
 use llm_provider_sdk::{
-    Chat, Embeddings, EventStream, Images, Manifest, Native, Provider, Speech, Synthesis, embeddings, images, native,
-    speech,
+    Chat, Completions, Embeddings, EventStream, Images, Manifest, Native, Provider, Speech, Synthesis, completions,
+    embeddings, images, native, speech,
 };
 
 struct Everything;
 
-llm_provider_sdk::export!(Everything: chat, embeddings, images, speech, native);
+llm_provider_sdk::export!(Everything: chat, completions, embeddings, images, speech, native);
 
 impl Provider for Everything {
     fn describe() -> Manifest {
@@ -33,6 +33,20 @@ impl Chat for Everything {
             }
         }
         events.push(ChatEvent::Finish(Finish::new(0, FinishReason::Stop)));
+        events.push(ChatEvent::Done);
+        Ok(EventStream::from_events(events))
+    }
+}
+
+impl Completions for Everything {
+    async fn stream(req: completions::Request) -> Result<EventStream, Error> {
+        let mut events = vec![ChatEvent::Start(ResponseStart::new("1", req.model))];
+        for (choice, prompt) in (0..).zip(req.prompts) {
+            if let completions::Prompt::Text(text) = prompt {
+                events.push(ChatEvent::Delta(PartDelta::text(choice, 0, text + " and so on")));
+            }
+            events.push(ChatEvent::Finish(Finish::new(choice, FinishReason::Length)));
+        }
         events.push(ChatEvent::Done);
         Ok(EventStream::from_events(events))
     }
@@ -93,8 +107,17 @@ fn defaults_stand_in_for_what_is_not_implemented() {
     assert_eq!(error.kind, ErrorKind::Unsupported);
 
     let request = ChatRequest::new("m", vec![Message::text(Role::User, "Hello")]);
-    let answer = block_on(Everything::complete(request)).unwrap();
+    let answer = block_on(<Everything as Chat>::complete(request)).unwrap();
     assert_eq!(answer.choices[0].message, Message::text(Role::Assistant, "Hello"));
+
+    let answer = block_on(<Everything as Completions>::complete(completions::Request::new(
+        "m", "Once",
+    )))
+    .unwrap();
+    assert_eq!(
+        answer.choices,
+        [Choice::text(0, "Once and so on", FinishReason::Length)]
+    );
 
     let audio = speech::TranscriptionRequest {
         model: "m".to_owned(),

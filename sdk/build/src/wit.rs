@@ -116,7 +116,15 @@ mod tests {
         for name in ["host", "credentials", "http", "types"] {
             assert!(package.import(name).is_some(), "{name} is not imported");
         }
-        for name in [REQUIRED, "chat", "embeddings", "images", "speech", "native"] {
+        for name in [
+            REQUIRED,
+            "chat",
+            "completions",
+            "embeddings",
+            "images",
+            "speech",
+            "native",
+        ] {
             assert!(package.export(name).is_some(), "{name} is not exported");
         }
         assert!(package.import("chat").is_none());

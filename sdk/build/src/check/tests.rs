@@ -91,7 +91,15 @@ fn every_optional_interface_is_named() {
     interfaces.sort_unstable();
     assert_eq!(
         interfaces,
-        ["chat", "embeddings", "images", "native", "provider", "speech"]
+        [
+            "chat",
+            "completions",
+            "embeddings",
+            "images",
+            "native",
+            "provider",
+            "speech"
+        ]
     );
 }
 
