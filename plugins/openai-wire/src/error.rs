@@ -48,6 +48,9 @@ pub fn from_status(status: u16, headers: &[Header], body: &[u8], profile: &Profi
     }
     if error.kind == ErrorKind::RateLimited {
         error.retry_after_ms = error.retry_after_ms.or_else(|| wait::reset_ms(headers));
+        if let Some(limit) = wait::used_up(headers).filter(|limit| !says(&error.message, limit)) {
+            error.message.push_str(&format!(" (used up: {limit})"));
+        }
     }
     error.provider_code = words.code;
     error
@@ -89,6 +92,8 @@ struct Words {
     kind: Option<String>,
     param: Option<String>,
     status: Option<u16>,
+    /// The code of the error within the error; Azure has its filter's there.
+    inner: Option<String>,
 }
 
 impl Words {
@@ -133,6 +138,9 @@ impl Words {
         Self {
             message: text(fields, "message").or_else(|| text(fields, "detail")),
             kind: text(fields, "type"),
+            inner: ["innererror", "inner_error"]
+                .iter()
+                .find_map(|name| text(&read(fields.get(name)?)?, "code")),
             param: text(fields, "param"),
             code,
             status,
@@ -143,7 +151,8 @@ impl Words {
     fn kind(&self) -> Option<ErrorKind> {
         let of_word = |word: &Option<String>| word.as_deref().and_then(kind_of_word);
         // The code is narrower than the type: `invalid_request_error` with `model_not_found`.
-        of_word(&self.code)
+        of_word(&self.inner)
+            .or_else(|| of_word(&self.code))
             .or_else(|| self.message.as_deref().and_then(kind_of_message))
             .or_else(|| of_word(&self.kind))
     }
@@ -172,9 +181,11 @@ fn kind_of_word(word: &str) -> Option<ErrorKind> {
         "overloaded" | "overloaded_error" | "engine_overloaded" | "service_unavailable" | "capacity_exceeded" => {
             ErrorKind::Overloaded
         }
-        "content_filter" | "content_policy_violation" | "moderation_blocked" | "ResponsibleAIPolicyViolation" => {
-            ErrorKind::ContentFiltered
-        }
+        "content_filter"
+        | "contentFilter"
+        | "content_policy_violation"
+        | "moderation_blocked"
+        | "ResponsibleAIPolicyViolation" => ErrorKind::ContentFiltered,
         "request_too_large" | "file_too_large" => ErrorKind::RequestTooLarge,
         "timeout" | "request_timeout" => ErrorKind::Timeout,
         _ => return None,
@@ -205,6 +216,11 @@ fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
         Some(text) => (!text.is_empty()).then_some(text),
         None => read::<serde_json::Number>(raw).map(|number| number.to_string()),
     }
+}
+
+/// Whether a message speaks of a limit, in the singular or the plural.
+fn says(message: &str, limit: &str) -> bool {
+    message.to_ascii_lowercase().contains(limit.trim_end_matches('s'))
 }
 
 /// A number, also one that is written as a string.
@@ -350,6 +366,43 @@ mod tests {
                 "{json}"
             );
             assert_eq!(error.raw.as_deref(), Some(json));
+        }
+    }
+
+    #[test]
+    fn a_filter_is_known_by_the_error_within() {
+        for body in [
+            r#"{"error":{"code":"content_filter","message":"m","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            r#"{"error":{"code":"BadRequest","message":"m","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            r#"{"error":{"code":"content_policy_violation","message":"m","type":"invalid_request_error","inner_error":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            r#"{"error":{"code":"contentFilter","message":"m"}}"#,
+        ] {
+            let error = fail(400, body);
+            assert_eq!(
+                (error.kind, error.retryable),
+                (ErrorKind::ContentFiltered, false),
+                "{body}"
+            );
+            let fields = Fields::parse(body).unwrap();
+            assert_eq!(inside(&fields, body, &Profile::OPENAI).kind, ErrorKind::ContentFiltered);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_named_where_the_message_does_not() {
+        let headers: Vec<Header> = [
+            ("x-ratelimit-remaining-requests", "7"),
+            ("x-ratelimit-remaining-tokens", "0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+        .to_vec();
+        for (said, message) in [
+            ("Rate limit is exceeded.", "Rate limit is exceeded. (used up: tokens)"),
+            ("exceeded token rate limit", "exceeded token rate limit"),
+        ] {
+            let body = format!(r#"{{"error":{{"code":"429","message":"{said}"}}}}"#);
+            let error = from_status(429, &headers, body.as_bytes(), &Profile::OPENAI);
+            assert_eq!((error.kind, error.message.as_str()), (ErrorKind::RateLimited, message));
         }
     }
 

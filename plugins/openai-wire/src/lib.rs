@@ -5,8 +5,9 @@
 //! differs is a [`Profile`].
 //!
 //! [`call`] is the way of one call; it reads top to bottom: [`request`] → the host's HTTP →
-//! [`error`], [`response`] or [`stream`]. [`models`] reads the list of models, [`embeddings`] is the same way for vectors. All but [`call`] are
-//! pure.
+//! [`error`], [`response`] or [`stream`]. [`embeddings`], [`images`] and [`speech`] are the same way for
+//! vectors, pictures and sound, [`models`] reads the list of models, and [`native`] is for what goes past
+//! all of this. All but [`call`] are pure.
 
 // The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
 #![allow(clippy::result_large_err)]
@@ -14,10 +15,14 @@
 pub mod call;
 pub mod embeddings;
 pub mod error;
+pub mod images;
 pub mod models;
+mod multipart;
+pub mod native;
 pub mod profile;
 pub mod request;
 pub mod response;
+pub mod speech;
 pub mod stream;
 mod usage;
 mod wire;

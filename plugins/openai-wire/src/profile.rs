@@ -116,6 +116,9 @@ pub struct Profile {
     pub reasoning_tokens: ReasoningTokens,
     /// Members of an answer that may hold `usage` when the answer itself does not.
     pub usage_inside: &'static [&'static str],
+    /// Members of a choice that hold a filter's findings by category. A stream tells them anew with
+    /// each piece of text; of each category the severest is kept, as the whole answer has it.
+    pub verdicts: &'static [&'static str],
     /// Members of a chunk that only pad it, against attackers who measure its length.
     pub padding: &'static [&'static str],
     /// When a stream without `[DONE]` is complete.
@@ -164,6 +167,7 @@ impl Profile {
         reasoning_fields: &["reasoning_content", "reasoning"],
         reasoning_tokens: ReasoningTokens::Included,
         usage_inside: &[],
+        verdicts: &[],
         padding: &["obfuscation"],
         ending: Ending::Usage,
     };
@@ -191,6 +195,7 @@ impl Profile {
         reasoning_fields: &["reasoning_content", "reasoning"],
         reasoning_tokens: ReasoningTokens::Included,
         usage_inside: &["x_groq"],
+        verdicts: &["content_filter_results"],
         padding: &["obfuscation", "p"],
         ending: Ending::Finish,
     };

@@ -6,7 +6,7 @@
 //! model refuses is the caller's to see.
 
 mod content;
-mod fields;
+pub(crate) mod fields;
 mod message;
 mod thought;
 mod tool;

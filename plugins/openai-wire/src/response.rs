@@ -130,7 +130,6 @@ pub(crate) fn finish(word: &str, calls: bool) -> (FinishReason, Option<String>) 
 /// The parts of a message, in the order that [`Place`](crate::wire::answer::Place) gives.
 fn message_of(answer: Answer, seed: &str, sound_type: &str, own_format: &str) -> Message {
     let mut parts = Vec::new();
-    let mut others = answer.other;
     let mut extra = answer.extra;
     for thought in answer.thoughts {
         parts.push(reasoning(thought, own_format));
@@ -155,12 +154,13 @@ fn message_of(answer: Answer, seed: &str, sound_type: &str, own_format: &str) ->
     parts.extend(answer.sound.and_then(|sound| self::sound(sound, sound_type)));
     for (at, call) in answer.calls.into_iter().enumerate() {
         if call.custom {
-            others.push(call.into_custom());
+            parts.push(Part::new(PartContent::Other(call.into_custom())));
         } else {
             parts.push(tool_call(call, &call_id(seed, at)));
         }
     }
-    parts.extend(others.into_iter().map(|other| Part::new(PartContent::Other(other))));
+    let others = answer.other.into_iter();
+    parts.extend(others.map(|other| Part::new(PartContent::Other(other))));
     Message {
         role: Role::Assistant,
         name: None,

@@ -23,7 +23,7 @@ use crate::{error, response, usage};
 /// Decodes one streamed answer.
 #[derive(Debug)]
 pub struct Decoder {
-    profile: &'static Profile,
+    profile: Profile,
     framer: Framer,
     /// What the start event will say, until it has been given.
     start: Option<ResponseStart>,
@@ -39,9 +39,9 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for the answer to a request.
     #[must_use]
-    pub fn new(profile: &'static Profile, asked: Asked) -> Self {
+    pub fn new(profile: &Profile, asked: Asked) -> Self {
         Self {
-            profile,
+            profile: *profile,
             framer: Framer::new(),
             start: Some(ResponseStart {
                 id: String::new(),
@@ -85,7 +85,7 @@ impl Decoder {
             Ok(fields) if name == Some("error") || error::is_error(&fields) => {
                 let mut fields = fields;
                 self.take_usage(&mut fields);
-                self.fail(error::inside(&fields, data, self.profile), out);
+                self.fail(error::inside(&fields, data, &self.profile), out);
             }
             Ok(fields) => self.chunk(fields, out),
             // The connection broke within the event; `close` will say so.
@@ -115,7 +115,7 @@ impl Decoder {
     }
 
     fn take_usage(&mut self, fields: &mut Fields<'_>) {
-        let profile = self.profile;
+        let profile = &self.profile;
         let own = fields.take("usage").and_then(|raw| usage::usage(raw, profile));
         // The later count is the more complete one.
         if let Some(usage) = own.or_else(|| response::usage_inside(fields, profile)) {
@@ -169,18 +169,18 @@ impl Decoder {
             return;
         };
         let index = response::index(&mut fields).unwrap_or_default();
-        let own_format = self.profile.id;
+        let profile = &self.profile;
         let choice = self
             .choices
             .entry(index)
-            .or_insert_with(|| Choice::new(index, &self.id, own_format));
+            .or_insert_with(|| Choice::new(index, &self.id, profile));
         let message = fields.take_object("message");
         // Perplexity repeats the whole message beside each delta.
         let delta = fields.take_object("delta").or(message);
         let logprobs = response::logprobs(&mut fields);
         let finish = fields.take_some_text("finish_reason");
         if let Some(delta) = delta {
-            choice.delta(answer(delta, self.profile), logprobs, out);
+            choice.delta(answer(delta, profile), logprobs, out);
         }
         choice.end(finish, fields.into_extras());
     }

@@ -24,17 +24,22 @@ impl Rest {
 /// Reads `usage`; nothing when it is not an object or counts nothing.
 ///
 /// `prompt_tokens` includes cached, written, audio and image tokens; `completion_tokens` includes
-/// audio tokens and, by [`ReasoningTokens`], reasoning (OpenAI: `CompletionUsage`).
+/// audio tokens and, by [`ReasoningTokens`], reasoning (OpenAI: `CompletionUsage`). Responses, pictures
+/// and transcripts say `input_tokens` and `output_tokens` for the same.
 pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
     let mut fields: Fields<'_> = read(raw)?;
-    let prompt = fields.take_count("prompt_tokens");
-    let completion = fields.take_count("completion_tokens");
+    let prompt = ["prompt_tokens", "input_tokens"]
+        .iter()
+        .find_map(|name| fields.take_count(name));
+    let completion = ["completion_tokens", "output_tokens"]
+        .iter()
+        .find_map(|name| fields.take_count(name));
     if prompt.is_none() && completion.is_none() {
         return None;
     }
     fields.take_count("total_tokens");
-    let mut prompt_details = fields.take_object("prompt_tokens_details").unwrap_or_default();
-    let mut answer_details = fields.take_object("completion_tokens_details").unwrap_or_default();
+    let (prompt_name, mut prompt_details) = details(&mut fields, &PROMPT_DETAILS);
+    let (answer_name, mut answer_details) = details(&mut fields, &ANSWER_DETAILS);
     // DeepSeek's and Moonshot's names, which stand beside or instead of the details.
     let beside = ["prompt_cache_hit_tokens", "cached_tokens"].map(|name| fields.take_count(name));
     let cached = prompt_details
@@ -59,10 +64,7 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
     let output = rest.0;
 
     let mut extra = fields.into_extras();
-    for (name, details) in [
-        ("prompt_tokens_details", prompt_details),
-        ("completion_tokens_details", answer_details),
-    ] {
+    for (name, details) in [(prompt_name, prompt_details), (answer_name, answer_details)] {
         // `text_tokens` has no bucket: it counts what is in the others once more.
         let left = details.into_extras();
         if !left.is_empty() {
@@ -82,6 +84,26 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
         output_image,
         extra,
     })
+}
+
+const PROMPT_DETAILS: [&str; 3] = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
+const ANSWER_DETAILS: [&str; 2] = ["completion_tokens_details", "output_tokens_details"];
+
+/// The details of a sum, under the name by which the provider has them.
+fn details<'a>(fields: &mut Fields<'a>, names: &[&'static str]) -> (&'static str, Fields<'a>) {
+    let known = names.iter().find_map(|name| Some((*name, fields.take_object(name)?)));
+    known.unwrap_or_else(|| (names.first().copied().unwrap_or_default(), Fields::default()))
+}
+
+/// Reads the `usage` of pictures, whose answer tokens are those of pictures where it does not say
+/// otherwise (OpenAI: `ImageGenUsage`).
+pub(crate) fn of_images(raw: &RawValue, profile: &Profile) -> Option<Usage> {
+    let mut usage = usage(raw, profile)?;
+    let told = |name: &str| read::<Fields<'_>>(raw).is_some_and(|fields| fields.has(name));
+    if !ANSWER_DETAILS.iter().any(|name| told(name)) {
+        usage.output_image += std::mem::take(&mut usage.output);
+    }
+    Some(usage)
 }
 
 #[cfg(test)]
@@ -121,6 +143,36 @@ mod tests {
                     r#"{"accepted_prediction_tokens":2,"rejected_prediction_tokens":1}"#.to_owned()
                 )
             ]
+        );
+    }
+
+    #[test]
+    fn other_operations_have_other_names() {
+        let sound = r#"{"type":"tokens","total_tokens":31,"input_tokens":25,"input_token_details":{"text_tokens":4,"audio_tokens":21},"output_tokens":6}"#;
+        let u = count(sound, &Profile::OPENAI);
+        assert_eq!((u.input, u.input_audio, u.output), (4, 21, 6));
+        assert_eq!(u.extra.last().unwrap().0, "input_token_details");
+        for (json, image, text) in [
+            (
+                r#"{"input_tokens":10,"output_tokens":100,"input_tokens_details":{"image_tokens":4,"text_tokens":6}}"#,
+                100,
+                0,
+            ),
+            (
+                r#"{"input_tokens":10,"output_tokens":100,"input_tokens_details":{"image_tokens":4},"output_tokens_details":{"image_tokens":90,"text_tokens":10}}"#,
+                90,
+                10,
+            ),
+        ] {
+            let u = of_images(serde_json::from_str(json).unwrap(), &Profile::OPENAI).unwrap();
+            assert_eq!((u.input, u.input_image, u.output_image, u.output), (6, 4, image, text));
+        }
+        assert!(
+            usage(
+                serde_json::from_str(r#"{"type":"duration","seconds":3}"#).unwrap(),
+                &Profile::OPENAI
+            )
+            .is_none()
         );
     }
 

@@ -7,6 +7,7 @@
 pub(crate) mod answer;
 pub(crate) mod media;
 pub(crate) mod state;
+pub(crate) mod verdict;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -125,6 +126,12 @@ impl<'a> Fields<'a> {
 /// Reads a JSON value as `T`, or not at all.
 pub(crate) fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
+}
+
+/// What a JSON value says as plain text, as the field of a form: a string without its quotes, anything
+/// else as it is written.
+pub(crate) fn plain(json: &str) -> String {
+    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
 }
 
 /// The text of a JSON string.

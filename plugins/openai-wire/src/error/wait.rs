@@ -8,15 +8,27 @@ use llm_provider_sdk::types::Header;
 /// The longest reset among the limits that are used up: `x-ratelimit-remaining-requests: 0` with
 /// `x-ratelimit-reset-requests: 1m30s`, and the same of `tokens` (OpenAI's guide to rate limits).
 pub(super) fn reset_ms(headers: &[Header]) -> Option<u64> {
-    let value = |name: String| {
-        let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
-        std::str::from_utf8(value).ok()
-    };
     ["requests", "tokens", "input-images"]
         .iter()
-        .filter(|limit| value(format!("x-ratelimit-remaining-{limit}")).map(str::trim) == Some("0"))
-        .filter_map(|limit| duration_ms(value(format!("x-ratelimit-reset-{limit}"))?.trim()))
+        .filter(|limit| remaining(headers, limit) == Some("0"))
+        .filter_map(|limit| duration_ms(value(headers, &format!("x-ratelimit-reset-{limit}"))?.trim()))
         .max()
+}
+
+/// The limit that is used up, `requests` or `tokens`, where exactly one is said to be.
+pub(super) fn used_up(headers: &[Header]) -> Option<&'static str> {
+    let is_used_up = |limit: &&'static str| remaining(headers, limit) == Some("0");
+    let mut limits = ["requests", "tokens"].into_iter().filter(is_used_up);
+    limits.next().filter(|_| limits.next().is_none())
+}
+
+fn remaining<'h>(headers: &'h [Header], limit: &str) -> Option<&'h str> {
+    value(headers, &format!("x-ratelimit-remaining-{limit}")).map(str::trim)
+}
+
+fn value<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
+    let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(value).ok()
 }
 
 /// `1h2m3.5s`, `17ms`.
@@ -80,5 +92,7 @@ mod tests {
         assert_eq!(reset_ms(&headers("0")), Some(2000));
         assert_eq!(reset_ms(&headers("1")), None);
         assert_eq!(reset_ms(&[]), None);
+        assert_eq!(used_up(&headers("0")), Some("requests"));
+        assert_eq!(used_up(&headers("1")), None);
     }
 }

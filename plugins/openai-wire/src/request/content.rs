@@ -91,6 +91,14 @@ impl<'a> Item<'a> {
     pub(crate) fn with(kind: Kind<'a>, extra: Members<'a>) -> Self {
         Self::Known { kind, extra }
     }
+
+    /// Its members beside its content, where they are not the provider's own JSON.
+    pub(crate) fn members(&mut self) -> Option<&mut Members<'a>> {
+        match self {
+            Self::Known { extra, .. } => Some(extra),
+            Self::Raw(_) => None,
+        }
+    }
 }
 
 /// The content of these parts: a plain text where that says it all.

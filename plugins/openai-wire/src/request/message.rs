@@ -265,7 +265,6 @@ impl<'a> Encoder<'a, '_> {
     fn tool_result(&mut self, part: &'a Part, result: &'a ToolResult, at: &str, part_at: &str) -> Result<(), Error> {
         let mut extra = Members::default();
         extra.extend_known(&part.extra, self.profile.message_fields, at, self.asked)?;
-        extra.cache(part.cache.as_ref(), at, self.profile, self.asked);
         if let Some(state) = self.state(part, at)? {
             extra.push("provider_state", state);
         }
@@ -291,6 +290,10 @@ impl<'a> Encoder<'a, '_> {
                 }
             }
         }
+        // Such a mark stands on a content part; a result that has none carries it itself.
+        let marked = items.last_mut().and_then(Item::members);
+        let marked = marked.unwrap_or(&mut extra);
+        marked.cache(part.cache.as_ref(), at, self.profile, self.asked);
         self.done.push(Message {
             role: "tool",
             content: Some(content::content(items)),

@@ -527,6 +527,34 @@ fn earlier_reasoning_goes_back_as_the_provider_takes_it() {
 }
 
 #[test]
+fn the_mark_of_a_tools_result_stands_on_its_last_content() {
+    let profile = Profile {
+        cache_control: true,
+        ..Profile::COMPATIBLE
+    };
+    let tool = |content: Vec<ResultContent>| {
+        let mut part = result("c", content);
+        part.cache = Some(CacheHint { ttl_seconds: None });
+        Message::new(Role::Tool, vec![part])
+    };
+    let text = |text: &str| ResultContent::Text(text.into());
+    let (wire, dropped) = messages(
+        vec![tool(vec![text("a"), text("b")]), tool(vec![text("a")]), tool(vec![])],
+        &profile,
+    );
+    let mark = json!({"type": "ephemeral"});
+    assert_eq!(
+        wire,
+        json!([
+            {"role": "tool", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": mark}], "tool_call_id": "c"},
+            {"role": "tool", "content": [{"type": "text", "text": "a", "cache_control": mark}], "tool_call_id": "c"},
+            {"role": "tool", "content": "", "tool_call_id": "c", "cache_control": mark},
+        ])
+    );
+    assert!(dropped.is_empty());
+}
+
+#[test]
 fn tools_and_their_choice() {
     let mut req = request(vec![user("hi")]);
     req.tools = vec![

@@ -10,10 +10,11 @@ use llm_provider_sdk::types::{
     Annotated, ChatEvent, DeltaContent, Extras, Finish, PartContent, PartDelta, ProviderState, ToolCallDelta,
 };
 
+use crate::profile::Profile;
 use crate::response::{call_id, finish, sound_of};
 use crate::wire::answer::{Answer, Call, Place, Sound, Thought};
 use crate::wire::media::Base64Pieces;
-use crate::wire::{is_empty, merge, object, state};
+use crate::wire::{is_empty, merge, object, state, verdict};
 
 /// What is known of a choice so far.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Choice {
     index: u32,
     /// Whose state it is that does not say so.
     own_format: &'static str,
+    /// Members whose pieces are put together category by category.
+    verdicts: &'static [&'static str],
     /// What ids of calls are made of where the provider gives none.
     seed: String,
     thoughts: Vec<OpenThought>,
@@ -88,10 +91,11 @@ struct Beside {
 }
 
 impl Choice {
-    pub(super) fn new(index: u32, answer_id: &str, own_format: &'static str) -> Self {
+    pub(super) fn new(index: u32, answer_id: &str, profile: &Profile) -> Self {
         Self {
             index,
-            own_format,
+            own_format: profile.id,
+            verdicts: profile.verdicts,
             seed: format!("{answer_id}_{index}"),
             thoughts: Vec::new(),
             calls: Vec::new(),
@@ -141,7 +145,13 @@ impl Choice {
     }
 
     /// What a chunk says of the choice besides its content.
-    pub(super) fn end(&mut self, finish_word: Option<String>, extra: Extras) {
+    pub(super) fn end(&mut self, finish_word: Option<String>, mut extra: Extras) {
+        for (name, json) in &mut extra {
+            let before = self.choice_extra.iter().find(|(known, _)| known == name);
+            if let Some((_, before)) = before.filter(|_| self.verdicts.contains(&name.as_str())) {
+                *json = verdict::severest(before, json);
+            }
+        }
         merge(&mut self.choice_extra, extra);
         // OpenRouter repeats the word on the chunks that follow.
         self.finish_word = self.finish_word.take().or(finish_word);
@@ -367,7 +377,10 @@ impl Choice {
                 extra: std::mem::take(&mut open.extra),
                 ..Call::default()
             };
-            self.other(call.into_custom(), out);
+            // Among the calls, so that calls of both kinds keep their order.
+            let place = Place::Call(u32::try_from(at).unwrap_or(u32::MAX));
+            let content = DeltaContent::Other(call.into_custom());
+            self.push(place, content, Beside::default(), out);
         } else if !open.begun {
             self.give_call(at, out);
         }

@@ -158,6 +158,52 @@ fn calls_of_custom_tools_come_whole() {
 }
 
 #[test]
+fn calls_of_both_kinds_keep_their_order() {
+    let answer = compare(
+        &[
+            r#"{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"sql","input":"x"}}]}"#,
+            r#"{"tool_calls":[{"index":1,"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]}"#,
+            r#"{"tool_calls":[{"index":2,"id":"c","type":"custom","custom":{"name":"sql","input":"y"}}]}"#,
+        ],
+        "tool_calls",
+        r#"{"tool_calls":[{"id":"a","type":"custom","custom":{"name":"sql","input":"x"}},{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"c","type":"custom","custom":{"name":"sql","input":"y"}}]}"#,
+    );
+    let kinds = answer.choices[0].message.parts.iter().map(|part| match &part.content {
+        PartContent::Other(other) => other.kind.as_str(),
+        PartContent::ToolCall(call) => call.id.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), ["custom", "b", "custom"]);
+}
+
+#[test]
+fn of_a_filters_findings_the_severest_is_kept() {
+    let finding = |results: &str, text: &str| {
+        chunk(&format!(
+            r#"{{"index":0,"delta":{{"content":"{text}"}},"content_filter_results":{results},"finish_reason":null}}"#
+        ))
+    };
+    let chunks = [
+        finding(r#"{"hate":{"filtered":false,"severity":"low"}}"#, "a"),
+        finding(
+            r#"{"hate":{"filtered":false,"severity":"safe"},"jailbreak":{"detected":false}}"#,
+            "b",
+        ),
+        chunk(r#"{"index":0,"delta":{},"content_filter_results":{},"finish_reason":"stop"}"#),
+        "[DONE]".to_owned(),
+    ];
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    let answer = fold(events_of(&sse(&chunks), &Profile::COMPATIBLE)).unwrap();
+    assert_eq!(
+        answer.choices[0].extra,
+        [(
+            "content_filter_results".to_owned(),
+            r#"{"hate":{"filtered":false,"severity":"low"},"jailbreak":{"detected":false}}"#.to_owned()
+        )]
+    );
+}
+
+#[test]
 fn reasoning_in_whatever_order() {
     compare(
         &[

@@ -76,6 +76,17 @@ pub(crate) fn sound_format(media_type: &str) -> &str {
     }
 }
 
+/// The ending of a file's name, by which the providers tell formats apart.
+pub(crate) fn extension(media_type: &str) -> &str {
+    match sound_format(media_type) {
+        "jpeg" | "pjpeg" => "jpg",
+        "svg+xml" => "svg",
+        "octet-stream" | "" => "bin",
+        "quicktime" => "mov",
+        other => other,
+    }
+}
+
 /// The media type of sound that was asked for by `audio.format`.
 pub(crate) fn sound_type(format: &str) -> String {
     match format {
@@ -155,6 +166,17 @@ mod tests {
         }
         assert_eq!(sound_type("mp3"), "audio/mpeg");
         assert_eq!(sound_type("wav"), "audio/wav");
+        for (media_type, ending) in [
+            ("audio/mpeg", "mp3"),
+            ("audio/x-wav", "wav"),
+            ("audio/mp4; codecs=x", "m4a"),
+            ("audio/flac", "flac"),
+            ("image/jpeg", "jpg"),
+            ("image/png", "png"),
+            ("application/octet-stream", "bin"),
+        ] {
+            assert_eq!(extension(media_type), ending);
+        }
     }
 
     #[test]
