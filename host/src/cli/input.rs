@@ -27,6 +27,12 @@ pub(super) fn secret(what: &str) -> anyhow::Result<Passphrase> {
     Ok(Passphrase::new(text.as_str().to_owned()))
 }
 
+/// A secret that may be left out, by typing nothing. Only where somebody sits at a terminal.
+pub(super) fn optional_secret(what: &str) -> anyhow::Result<Option<Passphrase>> {
+    let text = typed(what)?;
+    Ok((!text.is_empty()).then(|| Passphrase::new(text.as_str().to_owned())))
+}
+
 /// A new passphrase: typed twice without echo. Never from standard input, where a credential may wait.
 pub(super) fn new_passphrase(what: &str) -> anyhow::Result<Passphrase> {
     let first = typed(&format!("new {what}"))?;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use llm_host_vault::{Entry, NewEntry, Secret, Secrets, Vault};
+use llm_host_vault::{Draft, Entry, NewEntry, Secret, Secrets, Vault, VaultError};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::kinds::{self, KINDS};
+use super::kinds::{self, Attributes, Fields, KINDS, SOURCE};
 use super::opening;
 use crate::cli::{Session, Usage, input};
 use crate::config::keys::nearest;
@@ -26,13 +26,19 @@ Examples:
   host vault set openai --host https://api.openai.com
   host vault set azure --kind header --host 'https://*.openai.azure.com' < key.txt
   host vault set proxy --kind basic --attribute username=me --host https://proxy.example.com
+  host vault set bedrock --kind aws --source imds --attribute region=us-east-1
+  host vault set bedrock --kind aws --source assume-role --attribute role_arn=arn:aws:iam::123456789012:role/llm \\
+    --attribute region=us-east-1 --attribute base=container
   host vault set openai --add-host https://eu.api.openai.com    the secret stays as it is")]
 pub(in crate::cli) struct Set {
     /// What the credential is called, such as `openai` or `openai/team-a`
     name: String,
-    /// What sort it is: api-key, bearer, header, query, basic [default: api-key]
+    /// What sort it is: one of api-key, bearer, header, query, basic, aws [default: api-key]
     #[arg(long)]
     kind: Option<String>,
+    /// Where it comes from, for a kind with several sources; the same as --attribute source=…
+    #[arg(long)]
+    source: Option<String>,
     /// Where it may be sent: `https://api.example.com` or `https://*.example.com`; may be repeated
     #[arg(long = "host", value_name = "ORIGIN")]
     hosts: Vec<String>,
@@ -71,7 +77,7 @@ pub(in crate::cli) struct Remove {
 }
 
 pub(super) fn set(session: &Session, command: &Set) -> anyhow::Result<()> {
-    let attributes = attributes(&command.attributes)?;
+    let attributes = attributes(command)?;
     for host in command.hosts.iter().chain(&command.add_hosts) {
         OriginPattern::parse(host).map_err(|error| Usage(error.to_string()))?;
     }
@@ -84,15 +90,14 @@ pub(super) fn set(session: &Session, command: &Set) -> anyhow::Result<()> {
 }
 
 /// Sets a new credential, or replaces all of one.
-fn create(
-    session: &Session,
-    command: &Set,
-    vault: &mut Vault,
-    attributes: BTreeMap<String, String>,
-) -> anyhow::Result<()> {
+fn create(session: &Session, command: &Set, vault: &mut Vault, attributes: Attributes) -> anyhow::Result<()> {
     let kind = command.kind.as_deref().unwrap_or("api-key");
     let known = kinds::find(kind).ok_or_else(|| unknown_kind(kind))?;
-    let hosts: Vec<String> = command.hosts.iter().chain(&command.add_hosts).cloned().collect();
+    let fields = known.fields(&attributes, &command.fields).map_err(Usage)?;
+    let mut hosts: Vec<String> = command.hosts.iter().chain(&command.add_hosts).cloned().collect();
+    if command.hosts.is_empty() {
+        hosts.extend((known.hosts)(&attributes));
+    }
     if hosts.is_empty() {
         return Err(Usage(format!(
             "where may {:?} be sent? Name it: --host https://api.example.com, or 'https://*.example.com' for all below",
@@ -100,17 +105,6 @@ fn create(
         ))
         .into());
     }
-    if let Some(missing) = known
-        .attributes
-        .iter()
-        .find(|name| !attributes.contains_key(**name) && !command.fields.iter().any(|field| field == *name))
-    {
-        return Err(Usage(format!("a credential of kind {kind:?} needs --attribute {missing}=…")).into());
-    }
-    let fields: Vec<String> = match command.fields.as_slice() {
-        [] => known.fields.iter().map(|field| (*field).to_owned()).collect(),
-        named => named.to_vec(),
-    };
     let secrets = read_secrets(&command.name, &fields)?;
     let entry = NewEntry {
         kind: kind.to_owned(),
@@ -129,7 +123,7 @@ fn change(
     command: &Set,
     vault: &mut Vault,
     entry: &Entry,
-    attributes: BTreeMap<String, String>,
+    attributes: Attributes,
 ) -> anyhow::Result<()> {
     let name = &command.name;
     let other_kind = command.kind.as_ref().is_some_and(|kind| *kind != entry.kind);
@@ -151,13 +145,19 @@ fn change(
             hosts.push(host.clone());
         }
     }
+    let mut all = entry.attributes.clone();
+    all.extend(attributes);
+    if let Some(kind) = kinds::find(&entry.kind) {
+        let fields = kind.fields(&all, &[]).map_err(Usage)?;
+        if fields.needed.iter().any(|field| !entry.fields.contains(field)) && has_sources(&all) {
+            bail!(
+                "{name:?} needs other secrets then: {}; --replace sets it anew",
+                fields.needed.join(", ")
+            );
+        }
+    }
     vault.edit(|draft| {
         draft.set_hosts(name, hosts)?;
-        if attributes.is_empty() {
-            return Ok(());
-        }
-        let mut all = entry.attributes.clone();
-        all.extend(attributes);
         draft.set_attributes(name, all)
     })?;
     let revision = vault.save()?;
@@ -167,14 +167,53 @@ fn change(
 pub(super) fn rotate(session: &Session, command: &Rotate) -> anyhow::Result<()> {
     let config = session.config()?;
     let mut vault = opening::open(session, &config.vault)?;
-    let entry = vault.entry(&command.name);
-    let fields = entry
-        .map(|entry| entry.fields.clone())
-        .ok_or_else(|| unknown_entry(&vault, &command.name))?;
+    let entry = vault.entry(&command.name).cloned();
+    let entry = entry.ok_or_else(|| unknown_entry(&vault, &command.name))?;
+    let fields = fields_of(&entry);
+    if fields.needed.is_empty() && fields.optional.is_empty() {
+        bail!(
+            "{:?} has no secret of its own: what it stands for is renewed at its source",
+            command.name
+        );
+    }
     let secrets = read_secrets(&command.name, &fields)?;
-    vault.edit(|draft| draft.rotate(&command.name, &secrets, OffsetDateTime::now_utc()))?;
+    vault.edit(|draft| replace_secrets(draft, &entry, secrets, OffsetDateTime::now_utc()))?;
     let revision = vault.save()?;
     done(session, "rotated", &command.name, revision)
+}
+
+/// The secret fields that an entry may have: those it has, and those its kind has besides.
+fn fields_of(entry: &Entry) -> Fields {
+    let of_kind = kinds::find(&entry.kind)
+        .filter(|_| has_sources(&entry.attributes))
+        .and_then(|kind| kind.fields(&entry.attributes, &[]).ok());
+    of_kind.unwrap_or_else(|| Fields {
+        needed: entry.fields.clone(),
+        optional: Vec::new(),
+    })
+}
+
+fn has_sources(attributes: &Attributes) -> bool {
+    attributes.contains_key(SOURCE)
+}
+
+/// New secrets in the place of an entry's, which may have other optional fields than before.
+pub(super) fn replace_secrets(
+    draft: &mut Draft<'_>,
+    entry: &Entry,
+    secrets: Secrets,
+    now: OffsetDateTime,
+) -> Result<(), VaultError> {
+    if secrets.fields().eq(entry.fields.iter().map(String::as_str)) {
+        return draft.rotate(&entry.name, &secrets, now);
+    }
+    let new = NewEntry {
+        kind: entry.kind.clone(),
+        secrets,
+        attributes: entry.attributes.clone(),
+        hosts: entry.hosts.clone(),
+    };
+    draft.set(&entry.name, new, now)
 }
 
 pub(super) fn remove(session: &Session, command: &Remove) -> anyhow::Result<()> {
@@ -208,50 +247,72 @@ fn done(session: &Session, what: &str, name: &str, revision: u64) -> anyhow::Res
 }
 
 /// The secrets of these fields: one as it is, several as a JSON object.
-fn read_secrets(name: &str, fields: &[String]) -> anyhow::Result<Secrets> {
+fn read_secrets(name: &str, fields: &Fields) -> anyhow::Result<Secrets> {
     let mut secrets = Secrets::new();
-    match fields {
-        [] => {}
-        [field] => {
-            let secret = input::secret(&format!("{field} of {name}"))?;
-            secrets.insert(field, opening::secret(&secret));
-        }
-        several if input::is_interactive() => {
-            for field in several {
-                secrets.insert(field, opening::secret(&input::secret(&format!("{field} of {name}"))?));
+    let mut ask = |field: &str| -> anyhow::Result<()> {
+        let secret = input::secret(&format!("{field} of {name}"))?;
+        secrets.insert(field, opening::secret(&secret));
+        Ok(())
+    };
+    match (fields.needed.as_slice(), fields.optional.as_slice()) {
+        ([], []) => {}
+        ([field], []) => ask(field)?,
+        (needed, optional) if input::is_interactive() => {
+            needed.iter().try_for_each(|field| ask(field))?;
+            for field in optional {
+                if let Some(secret) = input::optional_secret(&format!("{field} of {name}, if it has one"))? {
+                    secrets.insert(field, opening::secret(&secret));
+                }
             }
         }
-        several => {
-            let text = input::piped("the secrets")?;
-            // The parser's own words could repeat a part of the text.
-            let Ok(mut read) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
-                bail!(
-                    "standard input must be a JSON object with the texts {}",
-                    several.join(", ")
-                );
-            };
-            for field in several {
-                let text = read
-                    .remove(field)
-                    .with_context(|| format!("standard input has no field {field:?}"))?;
-                secrets.insert(field, Secret::new(text));
-            }
-            if let Some(field) = read.keys().next() {
-                bail!("standard input has a field {field:?} that this credential does not have");
-            }
-        }
+        (needed, optional) => return piped_secrets(needed, optional),
     }
     Ok(secrets)
 }
 
-fn attributes(written: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+fn piped_secrets(needed: &[String], optional: &[String]) -> anyhow::Result<Secrets> {
+    let text = input::piped("the secrets")?;
+    // The parser's own words could repeat a part of the text.
+    let Ok(mut read) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
+        let or = match optional {
+            [] => String::new(),
+            optional => format!(", and perhaps {}", optional.join(", ")),
+        };
+        bail!(
+            "standard input must be a JSON object with the texts {}{or}",
+            needed.join(", ")
+        );
+    };
+    let mut secrets = Secrets::new();
+    for field in needed {
+        let text = read
+            .remove(field)
+            .with_context(|| format!("standard input has no field {field:?}"))?;
+        secrets.insert(field, Secret::new(text));
+    }
+    for field in optional {
+        if let Some(text) = read.remove(field).filter(|text| !text.is_empty()) {
+            secrets.insert(field, Secret::new(text));
+        }
+    }
+    if let Some(field) = read.keys().next() {
+        bail!("standard input has a field {field:?} that this credential does not have");
+    }
+    Ok(secrets)
+}
+
+fn attributes(command: &Set) -> anyhow::Result<Attributes> {
     let pair = |text: &String| {
         let (name, value) = text
             .split_once('=')
             .ok_or_else(|| Usage(format!("--attribute {text:?} has no `=`")))?;
         Ok((name.to_owned(), value.to_owned()))
     };
-    written.iter().map(pair).collect()
+    let mut attributes: Attributes = command.attributes.iter().map(pair).collect::<anyhow::Result<_>>()?;
+    if let Some(source) = &command.source {
+        attributes.insert(SOURCE.to_owned(), source.clone());
+    }
+    Ok(attributes)
 }
 
 fn unknown_kind(kind: &str) -> anyhow::Error {

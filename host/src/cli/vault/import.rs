@@ -1,16 +1,16 @@
 //! `host vault import-env`: credentials from the variables that providers' own tools read.
 //!
 //! In: the environment, and the table of variables that are known. Out: credentials in the vault, each
-//! bound to its provider's hosts. Never: a credential that is already there replaced without `--rotate`.
+//! bound to its provider's hosts and made of one variable or several. Never: a credential that is already there replaced without `--rotate`.
 
 use anyhow::bail;
 use clap::Args;
-use llm_host_vault::{NewEntry, Secret, Secrets};
+use llm_host_vault::{Draft, Entry, Secrets, Vault, VaultError};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::kinds::{self, Known, VARIABLES};
-use super::opening;
+use super::kinds::variables::{self, Found};
+use super::{entry, opening};
 use crate::cli::output::table;
 use crate::cli::{Session, input};
 use crate::config::Env;
@@ -29,97 +29,86 @@ pub(in crate::cli) struct ImportEnv {
     rotate: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Plan {
     Set,
     Rotate,
     Skip,
+    Lacking(String),
 }
 
 impl Plan {
-    fn as_str(self) -> &'static str {
+    fn of(found: &Found, vault: &Vault, rotate: bool) -> Self {
+        match (&found.entry, vault.entry(found.credential)) {
+            (Err(missing), _) => Self::Lacking(missing.clone()),
+            (Ok(_), None) => Self::Set,
+            (Ok(_), Some(_)) if rotate => Self::Rotate,
+            (Ok(_), Some(_)) => Self::Skip,
+        }
+    }
+
+    fn is_work(&self) -> bool {
+        matches!(self, Self::Set | Self::Rotate)
+    }
+
+    fn text(&self) -> String {
         match self {
-            Self::Set => "set",
-            Self::Rotate => "rotate",
-            Self::Skip => "skip: it is there already",
+            Self::Set => "set".to_owned(),
+            Self::Rotate => "rotate".to_owned(),
+            Self::Skip => "skip: it is there already".to_owned(),
+            Self::Lacking(missing) => format!("skip: {missing}"),
         }
     }
 }
 
 pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> {
-    let variables: Vec<&str> = VARIABLES.iter().map(|known| known.variable).collect();
-    let env = Env::import(&variables);
-    let found: Vec<&Known> = VARIABLES
-        .iter()
-        .filter(|known| env.get(known.variable).is_some())
-        .collect();
+    let names = variables::names();
+    let found = variables::find_all(&Env::import(&names));
     if found.is_empty() {
-        bail!("none of the variables that are known is set: {}", variables.join(", "));
+        bail!("none of the variables that are known is set: {}", names.join(", "));
     }
     let config = session.config()?;
     let mut vault = opening::open(session, &config.vault)?;
-    let plans: Vec<(&Known, Plan)> = found
+    let plans: Vec<(Found, Plan)> = found
         .into_iter()
-        .map(|known| match vault.entry(known.name) {
-            None => (known, Plan::Set),
-            Some(_) if command.rotate => (known, Plan::Rotate),
-            Some(_) => (known, Plan::Skip),
+        .map(|found| {
+            let plan = Plan::of(&found, &vault, command.rotate);
+            (found, plan)
         })
         .collect();
-    let rows = plans.iter().map(|(known, plan)| {
+    let rows = plans.iter().map(|(found, plan)| {
+        let hosts = found.entry.as_ref().map(|entry| entry.hosts.join("\n"));
         [
-            known.variable.to_owned(),
-            known.name.to_owned(),
-            known.hosts.join("\n"),
-            plan.as_str().to_owned(),
+            found.variables.join("\n"),
+            found.credential.to_owned(),
+            hosts.unwrap_or_default(),
+            plan.text(),
         ]
     });
     session
         .output
         .note(&table(["variable", "credential", "may be sent to", "plan"], rows));
-    let work = plans.iter().any(|(_, plan)| *plan != Plan::Skip);
+    let work = plans.iter().any(|(_, plan)| plan.is_work());
     if work && !input::confirm("Put these into the vault?", command.yes)? {
         bail!("nothing was changed");
     }
     let now = OffsetDateTime::now_utc();
-    for (known, plan) in plans.iter().filter(|(_, plan)| *plan != Plan::Skip) {
-        let Some(secret) = env.secret(known.variable) else {
-            continue;
-        };
-        let field = kinds::find(known.kind)
-            .and_then(|kind| kind.fields.first())
-            .copied()
-            .unwrap_or("value");
-        let entry_field = vault.entry(known.name).and_then(|entry| entry.fields.first().cloned());
-        let secrets = |field: &str| Secrets::one(field, Secret::new(secret.expose()));
-        vault.edit(|draft| match plan {
-            Plan::Skip => Ok(()),
-            Plan::Rotate => draft.rotate(known.name, &secrets(entry_field.as_deref().unwrap_or(field)), now),
-            Plan::Set => {
-                let hosts = known.hosts.iter().map(|host| (*host).to_owned()).collect();
-                let kind = known.kind.to_owned();
-                draft.set(
-                    known.name,
-                    NewEntry {
-                        kind,
-                        secrets: secrets(field),
-                        hosts,
-                        ..NewEntry::default()
-                    },
-                    now,
-                )
-            }
-        })?;
+    for (found, plan) in plans.iter().filter(|(_, plan)| plan.is_work()) {
+        let before = vault.entry(found.credential).cloned();
+        vault.edit(|draft| put(draft, found, plan, before.as_ref(), now))?;
     }
     let revision = vault.save()?;
     let listed: Vec<Value> = plans
         .iter()
-        .map(|(known, plan)| json!({ "variable": known.variable, "name": known.name, "plan": plan.as_str() }))
+        .map(|(found, plan)| json!({ "variables": found.variables, "name": found.credential, "plan": plan.text() }))
         .collect();
     session.output.show(&json!({ "imported": listed, "revision": revision }), |_| {
-        let changed: Vec<&str> = plans.iter().filter(|(_, p)| *p != Plan::Skip).map(|(k, _)| k.name).collect();
+        let changed: Vec<&str> = plans.iter().filter(|(_, p)| p.is_work()).map(|(f, _)| f.credential).collect();
         match changed.as_slice() {
-            [] => "nothing was changed; --rotate replaces what is there".to_owned(),
+            [] if plans.iter().any(|(_, plan)| *plan == Plan::Skip) => {
+                "nothing was changed; --rotate replaces what is there".to_owned()
+            }
+            [] => "nothing was changed".to_owned(),
             names => format!(
                 "in the vault now: {} (revision {revision})\nGrant them: host grant add PLUGIN --slot SLOT --credential {}",
                 names.join(", "),
@@ -127,4 +116,32 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
             ),
         }
     })
+}
+
+/// Sets a credential, or replaces the secrets of the one that is there; what an admin has made of
+/// that one's hosts and attributes stays.
+fn put(
+    draft: &mut Draft<'_>,
+    found: &Found,
+    plan: &Plan,
+    before: Option<&Entry>,
+    now: OffsetDateTime,
+) -> Result<(), VaultError> {
+    let Ok(new) = &found.entry else { return Ok(()) };
+    match (plan, before) {
+        (Plan::Rotate, Some(before)) if new.secrets.is_empty() => {
+            let mut attributes = before.attributes.clone();
+            attributes.extend(new.attributes.clone());
+            draft.set_attributes(&before.name, attributes)
+        }
+        (Plan::Rotate, Some(before)) if new.secrets.len() == 1 && before.fields.len() == 1 => {
+            // An admin may have given the one field another name.
+            let secret = new.secrets.iter().next().map(|(_, secret)| secret.clone());
+            let field = before.fields.first().cloned();
+            let secrets: Secrets = field.zip(secret).into_iter().collect();
+            draft.rotate(&before.name, &secrets, now)
+        }
+        (Plan::Rotate, Some(before)) => entry::replace_secrets(draft, before, new.secrets.clone(), now),
+        _ => draft.set(found.credential, new.clone(), now),
+    }
 }

@@ -1,0 +1,1 @@
+//! AWS: signed requests, and each source that keys may come from.
