@@ -43,6 +43,39 @@ const DEVELOPMENT: &[&str] = &[
 const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 const HOME: &str = "HOME";
 
+/// What Azure's platforms put into the environment of a workload, and its libraries read. They are for
+/// credentials whose entry in the vault says so; none of them makes a credential by itself.
+pub mod azure {
+    /// The tenant of a federated workload.
+    pub const TENANT_ID: &str = "AZURE_TENANT_ID";
+    /// The application of a federated workload.
+    pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+    /// The file with a federated workload's token.
+    pub const FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+    /// Entra of the cloud that a federated workload is in.
+    pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+    /// Another origin for the metadata service of a machine.
+    pub const POD_IDENTITY_AUTHORITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+    /// Where App Service, Container Apps and the Arc agent give out tokens.
+    pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+    /// What App Service and Container Apps want to be shown; a secret.
+    pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
+    /// Set beside `IDENTITY_ENDPOINT` by the Arc agent.
+    pub const IMDS_ENDPOINT: &str = "IMDS_ENDPOINT";
+
+    /// All of them.
+    pub const VARIABLES: &[&str] = &[
+        TENANT_ID,
+        CLIENT_ID,
+        FEDERATED_TOKEN_FILE,
+        AUTHORITY_HOST,
+        POD_IDENTITY_AUTHORITY_HOST,
+        IDENTITY_ENDPOINT,
+        IDENTITY_HEADER,
+        IMDS_ENDPOINT,
+    ];
+}
+
 /// Variables that are not the override of a key, with what they do.
 pub const OTHERS: &[(&str, &str)] = &[
     (CONFIG, "The configuration file, where `--config` is not given."),
@@ -105,6 +138,7 @@ impl Env {
         Self::from_pairs(std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
             let customary = [XDG_CONFIG_HOME, HOME].contains(&name.as_str());
+            let customary = customary || azure::VARIABLES.contains(&name.as_str());
             let ours = customary || name.starts_with(PREFIX) || OTHERS.iter().any(|(other, _)| *other == name);
             if ours {
                 Some((name, value.into_string().ok()?))
@@ -121,6 +155,14 @@ impl Env {
                 .into_iter()
                 .map(|(n, v)| (n.into(), Zeroizing::new(v.into())))
                 .collect(),
+        }
+    }
+
+    /// These variables alone, for a part of the host that no others concern.
+    pub fn only(&self, names: &[&str]) -> Self {
+        let variables = self.variables.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        Self {
+            variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
     }
 

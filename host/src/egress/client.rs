@@ -62,6 +62,9 @@ pub enum ClientError {
         "cannot set up TLS; check the system's certificate authorities (on Linux, `SSL_CERT_FILE` may name a file)"
     )]
     Tls(#[source] rustls::Error),
+    /// The HTTP library refuses its options.
+    #[error("cannot set up the HTTP client")]
+    Http(#[source] reqwest::Error),
 }
 
 type Pools = HashMap<(Arc<str>, AddressClass), reqwest::Client>;
@@ -119,6 +122,15 @@ impl Client {
             kept.map(|(key, client)| (key.clone(), client.clone()))
                 .collect::<Pools>()
         });
+    }
+
+    /// A pool of the host's own, for the services that give out tokens. They may be anywhere: where they
+    /// are is not a plugin's to say.
+    ///
+    /// # Errors
+    /// [`ClientError::Http`].
+    pub(super) fn for_tokens(&self) -> Result<reqwest::Client, ClientError> {
+        self.connect(AddressClass::Private).map_err(ClientError::Http)
     }
 
     fn pool(&self, provider: &Arc<str>, class: AddressClass) -> Result<reqwest::Client, EgressError> {

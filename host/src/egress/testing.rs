@@ -7,10 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use url::Url;
 
+use super::client::{Client, ClientOptions};
 use super::credential::{CredentialFacts, Grant, Identity, Outgoing, Pin, Version};
 use super::origin::OriginPattern;
 use super::{EgressRequest, Holder};
 use crate::clock::{Clock, SystemClock};
+use crate::config::Env;
 
 pub(crate) const DIGEST: [u8; 32] = [7; 32];
 pub(crate) const SIGNER: [u8; 32] = [8; 32];
@@ -85,7 +87,8 @@ pub(crate) fn facts(kind: &str) -> CredentialFacts {
 
 /// Nothing fetched yet.
 pub(crate) fn identity() -> Arc<Identity> {
-    Arc::new(Identity::new(Arc::new(SystemClock)))
+    let client = Client::new(ClientOptions::default()).unwrap();
+    Arc::new(Identity::new(Arc::new(SystemClock), &Env::default(), &client).unwrap())
 }
 
 /// A clock that is moved by hand.

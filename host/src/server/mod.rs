@@ -24,7 +24,7 @@ use crate::admin;
 use crate::api::Front;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Env};
-use crate::egress::client::{Client, ClientOptions};
+use crate::egress::client::{Client, ClientError, ClientOptions};
 use crate::egress::credential::{Credentials, Identity, MemoryStore, VaultAccess, VaultKeeper};
 use crate::egress::{self, Egress};
 use crate::pipeline;
@@ -64,7 +64,7 @@ pub async fn run(
     let keeper = Arc::new(VaultKeeper::new(vault, credentials.clone()));
     keeper.commit(keeper.prepare().await.map_err(|error| start(&error))?, Duration::ZERO);
     let client = Arc::new(client_for(&config).map_err(|error| start(&error))?);
-    let egress = egress_for(&config, credentials, client.clone());
+    let egress = egress_for(&config, &env, credentials, client.clone()).map_err(|error| start(&error))?;
     let engine = Engine::new(&config.plugins.cache_dir).map_err(|error| start(&error))?;
     let foundations = Foundations::new(Arc::new(engine), Arc::new(egress), client);
     let reloader = Reloader::start(config.clone(), env, foundations, keeper)
@@ -121,10 +121,16 @@ fn client_for(config: &Config) -> Result<Client, String> {
     Client::new(options).map_err(|error| error.to_string())
 }
 
-fn egress_for(config: &Config, credentials: Arc<Credentials>, client: Arc<Client>) -> Egress {
+fn egress_for(
+    config: &Config,
+    env: &Env,
+    credentials: Arc<Credentials>,
+    client: Arc<Client>,
+) -> Result<Egress, ClientError> {
     let limits = &config.egress;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    pipeline::egress(egress::Parts {
+    let identity = Arc::new(Identity::new(clock.clone(), env, &client)?);
+    Ok(pipeline::egress(egress::Parts {
         metrics: Arc::default(),
         sink: Arc::new(egress::audit::TracingSink),
         timeouts: egress::timeout::Timeouts {
@@ -133,8 +139,8 @@ fn egress_for(config: &Config, credentials: Arc<Credentials>, client: Arc<Client
             total: limits.total_timeout,
         },
         credentials,
-        identity: Arc::new(Identity::new(clock.clone())),
+        identity,
         clock,
         client,
-    })
+    }))
 }

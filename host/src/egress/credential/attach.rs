@@ -5,7 +5,7 @@
 //!
 //! A rule is a JSON object with one key that names the way: `{"bearer": true}`,
 //! `{"header": "x-api-key"}` or `{"header": {"name": "authorization", "prefix": "Token "}}`,
-//! `{"query": "key"}`, `{"basic": true}`. An admin's rule may be any that the secret's fields can
+//! `{"query": "key"}`, `{"basic": true}`, `{"entra": {"scope": "…/.default"}}`. An admin's rule may be any that the secret's fields can
 //! serve. A plugin's wish has to be the way that belongs to the credential's kind, so that a plugin
 //! cannot have a bearer token put into an address, where logs pick it up.
 
@@ -19,6 +19,7 @@ use url::Url;
 
 use super::basic::Basic;
 use super::bearer::Bearer;
+use super::entra::{AttachEntra, Scope};
 use super::header::Header;
 use super::identity::Identity;
 use super::query::Query;
@@ -66,7 +67,7 @@ pub trait Attach: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
     /// The rule is not one.
-    #[error("the rule is not an object with one of `bearer`, `header`, `query`, `basic`")]
+    #[error("the rule is not an object with one of `bearer`, `header`, `query`, `basic`, `entra`")]
     Rule,
     /// The host does not have this way.
     #[error("`{0}` is not a way of attaching that this host has")]
@@ -88,6 +89,15 @@ pub enum AttachError {
     /// The query parameter's name is empty.
     #[error("the query parameter has no name")]
     Query,
+    /// The scope is not one that an application's token can be for.
+    #[error("`{0}` is not a scope that ends with `/.default`, as in `https://cognitiveservices.azure.com/.default`")]
+    Scope(String),
+    /// The plugin wishes for a token that an admin has to allow.
+    #[error(
+        "no plugin gets a token for `{0}` by its own wish; a grant's rule may allow it: --attach \
+         '{{\"entra\":{{\"scope\":\"{0}\"}}}}'"
+    )]
+    ScopeNotGranted(Scope),
     /// The credential lacks a secret field, or has several where one is needed.
     #[error("the credential does not have {0}")]
     Field(&'static str),
@@ -123,6 +133,11 @@ pub enum Way {
     },
     /// `Authorization: Basic …`.
     Basic,
+    /// `Authorization: Bearer …` with a token of Microsoft Entra.
+    Entra {
+        /// What the token is for.
+        scope: Scope,
+    },
 }
 
 impl Way {
@@ -132,6 +147,7 @@ impl Way {
             Self::Header { .. } => "header",
             Self::Query { .. } => "query",
             Self::Basic => "basic",
+            Self::Entra { .. } => "entra",
         }
     }
 
@@ -145,12 +161,13 @@ impl Way {
     }
 
     /// What attaches the credential so.
-    pub fn attach(self, facts: &Arc<CredentialFacts>, _identity: &Arc<Identity>) -> Arc<dyn Attach> {
+    pub fn attach(self, facts: &Arc<CredentialFacts>, identity: &Arc<Identity>) -> Arc<dyn Attach> {
         match self {
             Self::Bearer => Arc::new(Bearer),
             Self::Header { name, prefix } => Arc::new(Header::new(name, prefix)),
             Self::Query { name } => Arc::new(Query::new(name)),
             Self::Basic => Arc::new(Basic::new(facts.attributes.get("username").cloned())),
+            Self::Entra { scope } => Arc::new(AttachEntra::new(scope, Arc::clone(facts), Arc::clone(identity))),
         }
     }
 }
@@ -171,6 +188,11 @@ pub fn plan(rule: Option<&str>, wish: Option<&str>, facts: &CredentialFacts) -> 
                 way: way.name(),
                 kind: facts.kind.to_string(),
             });
+        }
+        if let Way::Entra { scope } = &way
+            && !scope.may_be_wished()
+        {
+            return Err(AttachError::ScopeNotGranted(scope.clone()));
         }
         return Ok(way);
     }
@@ -217,7 +239,13 @@ fn read(rule: &str) -> Result<Way, AttachError> {
             (Some(Value::String(name)), true) => query(name),
             _ => Err(AttachError::Rule),
         },
-        ("bearer" | "basic" | "header" | "query", _) => Err(AttachError::Rule),
+        ("entra", Value::Object(mut how)) => match (how.remove("scope"), how.is_empty()) {
+            (Some(Value::String(scope)), true) => Scope::parse(&scope)
+                .map(|scope| Way::Entra { scope })
+                .ok_or_else(|| AttachError::Scope(scope.chars().filter(|c| !c.is_control()).take(64).collect())),
+            _ => Err(AttachError::Rule),
+        },
+        ("bearer" | "basic" | "header" | "query" | "entra", _) => Err(AttachError::Rule),
         (other, _) => Err(AttachError::UnknownWay(other.chars().take(64).collect())),
     }
 }
@@ -323,6 +351,32 @@ mod tests {
             ("bearer", r#"true"#, Err(AttachError::Rule)),
             ("bearer", r#"{"#, Err(AttachError::Rule)),
             (
+                "entra",
+                r#"{"entra":{"scope":"https://ai.azure.com/.default"}}"#,
+                Ok(None),
+            ),
+            (
+                "entra",
+                r#"{"entra":{"scope":"https://management.azure.com/.default"}}"#,
+                Err(AttachError::ScopeNotGranted(
+                    Scope::parse("https://management.azure.com/.default").unwrap(),
+                )),
+            ),
+            (
+                "bearer",
+                r#"{"entra":{"scope":"https://ai.azure.com/.default"}}"#,
+                Err(AttachError::Unfit {
+                    way: "entra",
+                    kind: "bearer".to_owned(),
+                }),
+            ),
+            (
+                "entra",
+                r#"{"entra":{"scope":"https://ai.azure.com"}}"#,
+                Err(AttachError::Scope("https://ai.azure.com".to_owned())),
+            ),
+            ("entra", r#"{"entra":true}"#, Err(AttachError::Rule)),
+            (
                 "bearer",
                 r#"{"sigv4":{}}"#,
                 Err(AttachError::UnknownWay("sigv4".to_owned())),
@@ -341,6 +395,8 @@ mod tests {
     fn a_grants_rule_wins_and_may_be_any_way() {
         let planned = plan(Some(r#"{"query":"key"}"#), Some(r#"{"bearer":true}"#), &facts("bearer")).unwrap();
         assert_eq!(attached(planned, "bearer").query_parameter(), Some("key"));
+        let rule = r#"{"entra":{"scope":"https://management.azure.com/.default"}}"#;
+        assert!(plan(Some(rule), None, &facts("entra")).is_ok());
     }
 
     #[test]

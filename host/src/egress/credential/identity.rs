@@ -1,6 +1,6 @@
 //! What the kinds of credential that fetch tokens stand on.
 //!
-//! In: the clock, once, when the host starts. Out: what fetches tokens and the caches they are kept in,
+//! In: the clock, the environment and the HTTP client, once, when the host starts. Out: what fetches tokens and the caches they are kept in,
 //! one for each such kind. Never: a secret of its own; a token is in a cache, a credential's secret
 //! in the vault.
 //!
@@ -10,17 +10,35 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::entra::Entra;
+use super::token_client::TokenClient;
 use crate::clock::Clock;
+use crate::config::Env;
+use crate::config::env::azure;
+use crate::egress::client::{Client, ClientError};
 
 /// Fetches and keeps tokens.
 pub struct Identity {
     clock: Arc<dyn Clock>,
+    entra: Entra,
 }
 
 impl Identity {
-    /// Nothing fetched yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+    /// Nothing fetched yet. Tokens are fetched as `client` connects, over connections of their own.
+    ///
+    /// # Errors
+    /// When there can be no such connections.
+    pub fn new(clock: Arc<dyn Clock>, env: &Env, client: &Client) -> Result<Self, ClientError> {
+        let tokens = TokenClient::new(client.for_tokens()?);
+        Ok(Self {
+            entra: Entra::new(tokens, Arc::clone(&clock), env.only(azure::VARIABLES)),
+            clock,
+        })
+    }
+
+    /// Tokens of Microsoft Entra.
+    pub(super) fn entra(&self) -> &Entra {
+        &self.entra
     }
 
     /// The time of day, by which tokens end and signatures are dated.

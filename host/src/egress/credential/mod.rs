@@ -7,6 +7,7 @@
 mod attach;
 mod basic;
 mod bearer;
+mod entra;
 mod handle;
 mod header;
 mod identity;
@@ -15,6 +16,7 @@ mod query;
 mod rate;
 mod store;
 mod token;
+mod token_client;
 mod vault;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use http::HeaderMap;
 use tower::Layer;
 
 pub use attach::{Attach, AttachError, Outgoing, Way, kind_fits, plan};
+pub use entra::Scope;
 pub(super) use handle::acquire;
 pub use handle::{AcquireError, HandleFacts};
 pub use identity::Identity;
