@@ -19,7 +19,8 @@ mod target;
 use llm_openai_wire::call;
 use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
 use llm_provider_sdk::{
-    Chat, Embeddings, EventStream, Images, Manifest, Provider, Speech, Synthesis, embeddings, images, speech,
+    Chat, Completions, Embeddings, EventStream, Images, Manifest, Provider, Speech, Synthesis, completions, embeddings,
+    images, speech,
 };
 
 use settings::Settings;
@@ -29,7 +30,7 @@ use target::Target;
 #[derive(Debug)]
 pub struct AzureOpenAi;
 
-llm_provider_sdk::export!(AzureOpenAi: chat, embeddings, images, speech, native);
+llm_provider_sdk::export!(AzureOpenAi: chat, completions, embeddings, images, speech, native);
 
 impl Provider for AzureOpenAi {
     fn describe() -> Manifest {
@@ -86,6 +87,22 @@ impl Chat for AzureOpenAi {
         let explained = |failed| error::explain(failed, &target);
         let events = call::stream(target.post("/chat/completions")?, &req, &target.profile(), &[]).await;
         // A refusal of the filter may come as the first event, under status 200.
+        events.map_err(explained)?.begin().await.map_err(explained)
+    }
+}
+
+impl Completions for AzureOpenAi {
+    async fn complete(mut req: completions::Request) -> Result<ChatResponse, Error> {
+        let target = aim(&mut req.model)?;
+        call::continuation(target.post("/completions")?, &req, &target.profile(), &[])
+            .await
+            .map_err(|failed| error::explain(failed, &target))
+    }
+
+    async fn stream(mut req: completions::Request) -> Result<EventStream, Error> {
+        let target = aim(&mut req.model)?;
+        let explained = |failed| error::explain(failed, &target);
+        let events = call::continuation_stream(target.post("/completions")?, &req, &target.profile(), &[]).await;
         events.map_err(explained)?.begin().await.map_err(explained)
     }
 }

@@ -20,6 +20,8 @@ pub(crate) const PROFILE: Profile = Profile {
     message_fields: Known::Any,
     part_fields: Known::Any,
     part_kinds: Known::Any,
+    function_fields: Known::Any,
+    tool_kinds: Known::Any,
     verdicts: &["content_filter_results"],
     ..Profile::OPENAI
 };

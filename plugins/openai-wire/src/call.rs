@@ -4,9 +4,10 @@
 //! Out: the answer, whole or as a stream. Never: an address or a header of its own.
 
 use llm_provider_sdk::http::{Request, Response};
-use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, Header, ModelInfo};
-use llm_provider_sdk::{EventStream, Synthesis, embeddings, images, speech};
+use llm_provider_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Error, Header, ModelInfo};
+use llm_provider_sdk::{EventStream, StreamDecoder, Synthesis, completions, embeddings, images, speech};
 
+use crate::completions::Continuations;
 use crate::profile::Profile;
 use crate::request::{self, Asked, Options};
 use crate::stream::Decoder;
@@ -49,17 +50,63 @@ pub async fn stream(
 ) -> Result<EventStream, Error> {
     let options = Options { stream: true, pass };
     let http = http.header("accept", "text/event-stream");
-    let (mut answer, asked) = send(http, req, profile, options).await?;
-    let decoder = Decoder::new(profile, asked);
+    let (answer, asked) = send(http, req, profile, options).await?;
+    events(answer, Decoder::new(profile, asked), Decoder::whole).await
+}
+
+/// The events of an answer. Some servers do not stream what they were asked to, and some fail with
+/// status 200: such an answer is taken as a whole.
+async fn events<D: StreamDecoder + 'static>(
+    mut answer: Response,
+    decoder: D,
+    whole: fn(D, &[u8]) -> Vec<ChatEvent>,
+) -> Result<EventStream, Error> {
     let is_json = answer
         .header("content-type")
         .is_some_and(|kind| kind.trim_start().starts_with("application/json"));
     if is_json {
-        // Some servers do not stream what they were asked to, and some fail with status 200.
+        let (status, headers) = (answer.status, answer.headers().to_vec());
         let body = answer.bytes().await?;
-        return Ok(EventStream::from_events(decoder.whole(&body)));
+        let events = whole(decoder, &body).into_iter().map(|event| match event {
+            ChatEvent::Error(error) => ChatEvent::Error(located(error, status, &headers)),
+            event => event,
+        });
+        return Ok(EventStream::from_events(events.collect()));
     }
     Ok(EventStream::decode(answer, decoder))
+}
+
+/// Asks for continuations of texts.
+///
+/// # Errors
+/// As [`complete`].
+pub async fn continuation(
+    http: Request,
+    req: &completions::Request,
+    profile: &Profile,
+    pass: &[String],
+) -> Result<ChatResponse, Error> {
+    let options = Options { stream: false, pass };
+    let (body, asked) = crate::completions::encode(req, profile, options)?;
+    let answer = good(http.json(&body), profile).await?;
+    whole(answer, |body| crate::completions::decode(body, asked, profile)).await
+}
+
+/// Asks for continuations of texts piece by piece.
+///
+/// # Errors
+/// As [`complete`], as far as the answer has not begun.
+pub async fn continuation_stream(
+    http: Request,
+    req: &completions::Request,
+    profile: &Profile,
+    pass: &[String],
+) -> Result<EventStream, Error> {
+    let options = Options { stream: true, pass };
+    let (body, asked) = crate::completions::encode(req, profile, options)?;
+    let http = http.header("accept", "text/event-stream").json(&body);
+    let answer = good(http, profile).await?;
+    events(answer, Continuations::new(profile, asked), Continuations::whole).await
 }
 
 /// Asks for the vectors of texts.

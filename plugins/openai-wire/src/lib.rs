@@ -5,14 +5,15 @@
 //! differs is a [`Profile`].
 //!
 //! [`call`] is the way of one call; it reads top to bottom: [`request`] → the host's HTTP →
-//! [`error`], [`response`] or [`stream`]. [`embeddings`], [`images`] and [`speech`] are the same way for
-//! vectors, pictures and sound, [`models`] reads the list of models, and [`native`] is for what goes past
+//! [`error`], [`response`] or [`stream`]. [`completions`], [`embeddings`], [`images`] and [`speech`]
+//! are the same way for continuations, vectors, pictures and sound, [`models`] reads the list of models, and [`native`] is for what goes past
 //! all of this. All but [`call`] are pure.
 
 // The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
 #![allow(clippy::result_large_err)]
 
 pub mod call;
+pub mod completions;
 pub mod embeddings;
 pub mod error;
 pub mod images;

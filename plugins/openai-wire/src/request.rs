@@ -42,7 +42,7 @@ pub struct Asked {
 
 impl Asked {
     /// Notes what could not be carried.
-    fn drop(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+    pub(crate) fn drop(&mut self, field: impl Into<String>, reason: impl Into<String>) {
         self.dropped.push(DroppedField::new(field, reason));
     }
 }
@@ -267,7 +267,7 @@ fn reasoning<'a>(
 }
 
 /// The caller's further members, and the stream's options among them.
-fn further<'a>(
+pub(crate) fn further<'a>(
     extra: &'a Extras,
     profile: &Profile,
     options: Options<'_>,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::profile::Profile;
 use crate::request::Asked;
-use crate::wire::answer::{Answer, Call, Sound, Thought, answer};
+use crate::wire::answer::{Answer, Call, Sound, Thought, answer, continuation};
 use crate::wire::media::Base64Pieces;
 use crate::wire::{Fields, is_empty, json_string, object, read};
 use crate::{error, usage};
@@ -72,7 +72,10 @@ fn choice(raw: &RawValue, at: usize, id: &str, asked: &Asked, profile: &Profile)
     let message = fields.take_object("message");
     // Perplexity repeats the message as an empty delta.
     let delta = fields.take_object("delta");
-    let answer = answer(message.or(delta)?, profile);
+    let answer = match message.or(delta) {
+        Some(message) => answer(message, profile),
+        None => continuation(&mut fields)?,
+    };
     let word = fields.take_text("finish_reason").unwrap_or_default();
     let calls = !answer.calls.is_empty();
     let message = message_of(answer, &format!("{id}_{index}"), &asked.sound_type, profile.id);

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use self::choice::Choice;
 use crate::profile::{Ending, Profile};
 use crate::request::Asked;
-use crate::wire::answer::answer;
+use crate::wire::answer::{answer, continuation};
 use crate::wire::{Fields, grown, is_empty, json_string, read};
 use crate::{error, response, usage};
 
@@ -179,8 +179,12 @@ impl Decoder {
         let delta = fields.take_object("delta").or(message);
         let logprobs = response::logprobs(&mut fields);
         let finish = fields.take_some_text("finish_reason");
-        if let Some(delta) = delta {
-            choice.delta(answer(delta, profile), logprobs, out);
+        let more = match delta {
+            Some(delta) => Some(answer(delta, profile)),
+            None => continuation(&mut fields),
+        };
+        if let Some(more) = more {
+            choice.delta(more, logprobs, out);
         }
         choice.end(finish, fields.into_extras());
     }

@@ -7,11 +7,15 @@
 // The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
 #![allow(clippy::result_large_err)]
 
+mod native;
 mod settings;
 
 use llm_openai_wire::{Profile, call};
 use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
-use llm_provider_sdk::{Chat, CredentialSlot, Embeddings, EventStream, Manifest, Provider, embeddings, http};
+use llm_provider_sdk::{
+    Chat, Completions, CredentialSlot, Embeddings, EventStream, Images, Manifest, Provider, Speech, Synthesis,
+    completions, embeddings, http, images, speech,
+};
 
 use settings::Settings;
 
@@ -22,7 +26,7 @@ const KEY: &str = "api-key";
 #[derive(Debug)]
 pub struct OpenAi;
 
-llm_provider_sdk::export!(OpenAi: chat, embeddings);
+llm_provider_sdk::export!(OpenAi: chat, completions, embeddings, images, speech, native);
 
 impl Provider for OpenAi {
     fn describe() -> Manifest {
@@ -65,27 +69,70 @@ const CAPABILITIES: [&str; 7] = [
 impl Chat for OpenAi {
     async fn complete(req: ChatRequest) -> Result<ChatResponse, Error> {
         let settings = Settings::of_host()?;
-        call::complete(chat(&settings), &req, &Profile::OPENAI, &settings.pass).await
+        call::complete(
+            post(&settings, "/chat/completions"),
+            &req,
+            &Profile::OPENAI,
+            &settings.pass,
+        )
+        .await
     }
 
     async fn stream(req: ChatRequest) -> Result<EventStream, Error> {
         let settings = Settings::of_host()?;
-        call::stream(chat(&settings), &req, &Profile::OPENAI, &settings.pass).await
+        call::stream(
+            post(&settings, "/chat/completions"),
+            &req,
+            &Profile::OPENAI,
+            &settings.pass,
+        )
+        .await
     }
 }
 
-fn chat(settings: &Settings) -> http::Request {
+/// A request to one of the API's operations.
+fn post(settings: &Settings, path: &str) -> http::Request {
     settings
-        .address(http::Request::post(settings.url("/chat/completions")))
+        .address(http::Request::post(settings.url(path)))
         .credential(KEY)
+}
+
+impl Completions for OpenAi {
+    async fn complete(req: completions::Request) -> Result<ChatResponse, Error> {
+        let settings = Settings::of_host()?;
+        let http = post(&settings, "/completions");
+        call::continuation(http, &req, &Profile::OPENAI, &settings.pass).await
+    }
+
+    async fn stream(req: completions::Request) -> Result<EventStream, Error> {
+        let settings = Settings::of_host()?;
+        let http = post(&settings, "/completions");
+        call::continuation_stream(http, &req, &Profile::OPENAI, &settings.pass).await
+    }
 }
 
 impl Embeddings for OpenAi {
     async fn embed(req: embeddings::Request) -> Result<embeddings::Response, Error> {
         let settings = Settings::of_host()?;
-        let request = settings
-            .address(http::Request::post(settings.url("/embeddings")))
-            .credential(KEY);
-        call::embed(request, &req, &Profile::OPENAI).await
+        call::embed(post(&settings, "/embeddings"), &req, &Profile::OPENAI).await
+    }
+}
+
+impl Images for OpenAi {
+    async fn generate(req: images::Request) -> Result<images::Response, Error> {
+        let settings = Settings::of_host()?;
+        call::generate(&|path| Ok(post(&settings, path)), &req, &Profile::OPENAI).await
+    }
+}
+
+impl Speech for OpenAi {
+    async fn synthesize(req: speech::SynthesisRequest) -> Result<Synthesis, Error> {
+        let settings = Settings::of_host()?;
+        call::synthesize(post(&settings, "/audio/speech"), &req, &Profile::OPENAI).await
+    }
+
+    async fn transcribe(req: speech::TranscriptionRequest) -> Result<speech::Transcript, Error> {
+        let settings = Settings::of_host()?;
+        call::transcribe(&|path| Ok(post(&settings, path)), &req, &Profile::OPENAI).await
     }
 }

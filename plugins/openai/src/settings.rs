@@ -111,14 +111,18 @@ impl Settings {
     }
 
     /// The request with the headers that say whom it counts for.
-    pub(crate) fn address(&self, mut request: Request) -> Request {
-        if let Some(organization) = &self.organization {
-            request = request.header("openai-organization", organization);
-        }
-        if let Some(project) = &self.project {
-            request = request.header("openai-project", project);
-        }
-        request
+    pub(crate) fn address(&self, request: Request) -> Request {
+        self.headers()
+            .fold(request, |request, (name, value)| request.header(name, value))
+    }
+
+    /// The headers that say whom a request counts for.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let organization = ("openai-organization", self.organization.as_deref());
+        let project = ("openai-project", self.project.as_deref());
+        [organization, project]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
     }
 }
 

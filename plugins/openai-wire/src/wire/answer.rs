@@ -139,6 +139,14 @@ impl Call {
     }
 }
 
+/// Reads the text of a choice that has no message: a continuation, whole or in part.
+pub(crate) fn continuation(choice: &mut Fields<'_>) -> Option<Answer> {
+    choice.has("text").then(|| Answer {
+        text: choice.take_text("text").unwrap_or_default(),
+        ..Answer::default()
+    })
+}
+
 /// Reads a message or a delta.
 pub(crate) fn answer(mut fields: Fields<'_>, profile: &Profile) -> Answer {
     let mut answer = Answer::default();

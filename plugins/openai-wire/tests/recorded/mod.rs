@@ -17,17 +17,30 @@ type Members = Map<String, Value>;
 /// One recorded exchange.
 pub(crate) struct Exchange {
     pub(crate) file: String,
+    pub(crate) operation: String,
+    pub(crate) method: String,
     pub(crate) url: String,
-    /// Null where it was not recorded.
+    /// Null where it was not recorded, or was no JSON.
     pub(crate) request: Value,
+    /// The request's body where it was no text.
+    pub(crate) request_bytes: Vec<u8>,
+    pub(crate) request_headers: Vec<(String, String)>,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    /// The answer's body as it was sent.
+    /// The answer's body as it was sent; empty where it was no text.
     pub(crate) body: String,
+    /// The answer's body where it was no text.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) tags: Vec<String>,
 }
 
 impl Exchange {
+    /// A header of the answer.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
         self.status < 300 && self.body.contains("data:") && !self.body.trim_start().starts_with('{')
     }
@@ -35,6 +48,13 @@ impl Exchange {
 
 /// The chat exchanges of a provider on the OpenAI wire. Says so when there are none to read.
 pub(crate) fn chats(provider: &str) -> Vec<Exchange> {
+    let mut chats = all(provider);
+    chats.retain(|one| one.operation == "chat" && one.method == "POST" && one.url.contains("/chat/completions"));
+    chats
+}
+
+/// The exchanges of a provider. Says so when there are none to read.
+pub(crate) fn all(provider: &str) -> Vec<Exchange> {
     let folder = folder().join(provider);
     let Ok(entries) = std::fs::read_dir(&folder) else {
         eprintln!("no recordings: {} is absent; set LLM_HOST_RECORDINGS", folder.display());
@@ -55,24 +75,33 @@ fn folder() -> PathBuf {
 fn exchange(file: &Path) -> Option<Exchange> {
     let case: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let (request, response) = (&case["request"], &case["response"]);
-    let url = request["url"].as_str()?.to_owned();
-    if case["operation"] != "chat" || request["method"] != "POST" || !url.contains("/chat/completions") {
-        return None;
-    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let bytes = |of: &Value| {
+        let data = of["body_base64"].as_str().unwrap_or_default();
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).unwrap()
+    };
+    let headers = |of: &Value| {
+        let headers = of["headers"].as_object().into_iter().flatten();
+        headers
+            .filter_map(|(n, v)| Some((n.clone(), v.as_str()?.to_owned())))
+            .collect()
+    };
     let body = match &response["body"] {
         Value::Null => response["body_text"].as_str().unwrap_or_default().to_owned(),
         body => body.to_string(),
     };
-    let headers = response["headers"].as_object().into_iter().flatten();
     Some(Exchange {
         file: file.file_name()?.to_string_lossy().into_owned(),
-        url,
+        operation: text(&case["operation"])?,
+        method: text(&request["method"])?,
+        url: text(&request["url"])?,
         request: request["body"].clone(),
+        request_bytes: bytes(request),
+        request_headers: headers(request),
         status: u16::try_from(response["status"].as_u64()?).ok()?,
-        headers: headers
-            .filter_map(|(n, v)| Some((n.clone(), v.as_str()?.to_owned())))
-            .collect(),
+        headers: headers(response),
         body,
+        bytes: bytes(response),
         tags: case["tags"]
             .as_array()?
             .iter()

@@ -4,8 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use llm_provider_sdk::types::{
-    Annotated, ChatRequest, Media, MediaSource, Message, Part, PartContent, ResponseFormat, ResultContent, Role,
-    SchemaFormat, Tool, ToolCall, ToolChoice, ToolResult, ToolSpec,
+    Annotated, ChatRequest, Media, MediaSource, Message, Part, PartContent, ReasoningOptions, ResponseFormat,
+    ResultContent, Role, SchemaFormat, Tool, ToolCall, ToolChoice, ToolResult, ToolSpec,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,12 @@ pub(crate) fn neutral(body: &Value) -> ChatRequest {
             "frequency_penalty" => req.sampling.frequency_penalty = value.as_f64(),
             "presence_penalty" => req.sampling.presence_penalty = value.as_f64(),
             "n" => req.sampling.n = value.as_u64().and_then(|n| n.try_into().ok()),
+            "reasoning_effort" => {
+                req.reasoning = Some(ReasoningOptions {
+                    effort: text(value),
+                    ..ReasoningOptions::default()
+                });
+            }
             "parallel_tool_calls" => req.parallel_tool_calls = value.as_bool(),
             "tools" => req.tools = value.as_array().unwrap().iter().map(tool).collect(),
             "tool_choice" => {
@@ -68,7 +74,13 @@ fn tool(tool: &Value) -> ToolSpec {
         input_schema: function.get("parameters").map(Value::to_string),
         strict: function["strict"].as_bool(),
         cache: None,
-        extra: Vec::new(),
+        extra: function
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| !["name", "description", "parameters", "strict"].contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect(),
     })
 }
 
@@ -111,7 +123,10 @@ fn message(message: &Value) -> Message {
 fn part(part: &Value) -> Part {
     let media = match part["type"].as_str().unwrap() {
         "text" => return Part::text(part["text"].as_str().unwrap()),
-        "image_url" => Media::new("", MediaSource::Url(text(&part["image_url"]["url"]).unwrap())),
+        "image_url" => Media {
+            detail: text(&part["image_url"]["detail"]),
+            ..Media::new("", MediaSource::Url(text(&part["image_url"]["url"]).unwrap()))
+        },
         "input_audio" => {
             let audio = &part["input_audio"];
             let bytes = BASE64.decode(audio["data"].as_str().unwrap()).unwrap();
