@@ -33,7 +33,7 @@ impl Purpose {
                 "--package",
                 "llm-host",
                 "--package",
-                "llm-host-tests",
+                "llm-host-bench",
                 "--bin",
                 "host",
                 "--bench",
