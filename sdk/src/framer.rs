@@ -3,6 +3,7 @@
 //! In: bytes, cut anywhere. Out: whole events. Never: what an event means, and never more memory
 //! than the limit on one event.
 
+pub mod event_stream;
 pub mod ndjson;
 pub mod sse;
 

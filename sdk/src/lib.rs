@@ -14,7 +14,7 @@
 //! | for | there is |
 //! |---|---|
 //! | sending a request | [`http::Request`]; the host attaches the credential of a slot |
-//! | a streamed answer | [`framer::sse`] or [`framer::ndjson`], a [`StreamDecoder`] over it, [`EventStream::decode`] |
+//! | a streamed answer | [`framer::sse`], [`framer::ndjson`] or [`framer::event_stream`], a [`StreamDecoder`] over it, [`EventStream::decode`] |
 //! | a failed answer | [`Error::from_response`](types::Error::from_response), then the provider's own codes; [`error`] |
 //! | fields nobody knows yet | [`json`]: take out what is known, carry the rest in `extra` |
 //! | what cannot be carried | [`DroppedField`](types::DroppedField), in the answer's `dropped` |

@@ -174,4 +174,5 @@ fn in_query(text: &str) -> String {
     out
 }
 
+#[cfg(feature = "component")]
 llm_provider_sdk::export!(Anthropic: chat, native);

@@ -1,0 +1,114 @@
+use super::*;
+
+const ASKED: Asked<'static> = Asked {
+    permission: "bedrock:InvokeModelWithResponseStream",
+    model: "anthropic.claude-sonnet-4-5",
+    region: "eu-west-1",
+};
+
+fn answer(status: u16, kind: &str, message: &str) -> Error {
+    let headers = [
+        ("x-amzn-errortype".to_owned(), kind.as_bytes().to_vec()),
+        ("x-amzn-requestid".to_owned(), b"id-1".to_vec()),
+    ];
+    let body = serde_json::json!({ "message": message }).to_string();
+    from_answer(status, &headers, body.as_bytes(), &ASKED)
+}
+
+#[test]
+fn types_become_kinds() {
+    use ErrorKind::{
+        Authentication, ContentFiltered, ContextLength, InvalidRequest, NotFound, Overloaded, Permission,
+        QuotaExhausted, RateLimited, Timeout, Upstream,
+    };
+    #[rustfmt::skip]
+    let cases = [
+        (400, "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/", "Malformed input request: #: required key [messages] not found", InvalidRequest, false, ""),
+        (400, "ValidationException", "Input is too long for requested model.", ContextLength, false, ""),
+        (400, "ValidationException", "The model returned the following errors: prompt is too long: 205000 tokens > 200000 maximum", ContextLength, false, ""),
+        (400, "ValidationException", "Output blocked by content filtering policy", ContentFiltered, false, ""),
+        (400, "ValidationException", "The provided model identifier is invalid.", NotFound, false, "eu-west-1"),
+        (400, "ValidationException", "Invocation of model ID m with on-demand throughput isn\u{2019}t supported.", InvalidRequest, false, "`eu.anthropic.claude-sonnet-4-5`"),
+        (400, "ValidationException", "Operation not allowed", Permission, false, "Model access"),
+        (403, "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: bedrock:InvokeModelWithResponseStream on resource: arn:x because no identity-based policy allows it", Permission, false, "Allow that action"),
+        (403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", Permission, false, "Model access"),
+        (403, "AccessDeniedException", "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe)", Permission, false, "aws-marketplace:Subscribe"),
+        (403, "AccessDeniedException", "", Permission, false, "bedrock:InvokeModelWithResponseStream"),
+        (403, "UnrecognizedClientException", "The security token included in the request is invalid.", Authentication, false, "access key"),
+        (403, "ExpiredTokenException", "The security token included in the request is expired", Authentication, false, "renew"),
+        (403, "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)", Authentication, false, "clock"),
+        (403, "InvalidSignatureException", "The request signature we calculated does not match the signature you provided.", Authentication, false, "secret key"),
+        (404, "ResourceNotFoundException", "This model version has reached the end of its life. Please refer to the AWS documentation.", NotFound, false, "newer model"),
+        (404, "ResourceNotFoundException", "Could not resolve the resource", NotFound, false, "eu-west-1"),
+        (404, "UnknownOperationException", "", NotFound, false, "`endpoint`"),
+        (408, "ModelTimeoutException", "Model has timed out in processing the request.", Timeout, true, ""),
+        (424, "ModelErrorException", "The system encountered an unexpected error during processing.", Upstream, true, ""),
+        (429, "ThrottlingException", "Too many requests, please wait before trying again.", RateLimited, true, ""),
+        (429, "ThrottlingException", "Too many tokens per day, please wait before trying again.", QuotaExhausted, false, "Service Quotas"),
+        (429, "ModelNotReadyException", "The model is not ready for inference.", Overloaded, true, "few minutes"),
+        (400, "ServiceQuotaExceededException", "You have exceeded your quota", QuotaExhausted, false, "Service Quotas"),
+        (500, "InternalServerException", "The system encountered an unexpected error", Upstream, true, ""),
+        (503, "ServiceUnavailableException", "Bedrock is unable to process your request.", Overloaded, true, ""),
+        (503, "", "", Overloaded, true, ""),
+    ];
+    for (status, code, message, kind, retryable, advice) in cases {
+        let got = answer(status, code, message);
+        assert_eq!(
+            (got.kind, got.retryable),
+            (kind, retryable),
+            "{code} {message}: {got:?}"
+        );
+        assert!(got.message.starts_with(message), "{}", got.message);
+        assert!(got.message.contains(advice), "{}", got.message);
+        if advice.is_empty() && !message.is_empty() {
+            assert_eq!(got.message, message);
+        }
+        assert_eq!(got.http_status, Some(status));
+        assert_eq!(got.request_id.as_deref(), Some("id-1"));
+        assert!(!got.provider_code.clone().unwrap_or_default().contains(':'), "{got:?}");
+    }
+}
+
+#[test]
+fn the_type_may_stand_in_the_body() {
+    let body = br#"{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"no"}"#;
+    let error = from_answer(403, &[], body, &ASKED);
+    assert_eq!(error.provider_code.as_deref(), Some("AccessDeniedException"));
+    assert!(error.message.starts_with("no. "), "{}", error.message);
+}
+
+#[test]
+fn a_models_own_refusal_is_not_tried_again() {
+    let body = br#"{"message":"The model failed","originalStatusCode":400,"originalMessage":"bad prompt"}"#;
+    let headers = [("x-amzn-errortype".to_owned(), b"ModelErrorException".to_vec())];
+    let error = from_answer(424, &headers, body, &ASKED);
+    assert!(!error.retryable);
+    assert!(error.message.contains("bad prompt"));
+}
+
+#[test]
+fn exceptions_inside_a_stream() {
+    use ErrorKind::{InvalidRequest, Overloaded, RateLimited, Timeout, Upstream};
+    let cases = [
+        ("throttlingException", RateLimited, true),
+        ("modelStreamErrorException", Upstream, true),
+        ("internalServerException", Upstream, true),
+        ("validationException", InvalidRequest, false),
+        ("serviceUnavailableException", Overloaded, true),
+        ("modelTimeoutException", Timeout, true),
+        ("newException", Upstream, true),
+    ];
+    for (name, kind, retryable) in cases {
+        let error = from_exception(name, br#"{"message":"m","p":"abc"}"#, &ASKED);
+        assert_eq!(
+            (error.kind, error.retryable, error.message.as_str()),
+            (kind, retryable, "m"),
+            "{name}"
+        );
+        let code = error.provider_code.unwrap();
+        assert!(code.ends_with("Exception") && code.starts_with(char::is_uppercase));
+        assert_eq!(error.http_status, None);
+    }
+    let bare = from_exception("internalServerException", b"", &ASKED);
+    assert!(bare.message.contains("InternalServerException"), "{}", bare.message);
+}

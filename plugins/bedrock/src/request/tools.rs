@@ -1,0 +1,286 @@
+//! Tools, the choice among them, and the form of the answer.
+//!
+//! In: the neutral tools, choice and response format. Out: `toolConfig`, and `outputConfig` or a tool
+//! that has to be called in its place. Never: words added to the prompt.
+
+use aws_sdk_bedrockruntime::types::{
+    AnyToolChoice, AutoToolChoice, JsonSchemaDefinition, OutputConfig, OutputFormat, OutputFormatStructure,
+    OutputFormatType, SpecificToolChoice, SystemTool, Tool, ToolChoice, ToolConfiguration, ToolInputSchema,
+    ToolSpecification,
+};
+use llm_plugin_anthropic::model::Model;
+use llm_provider_sdk::types::{
+    Annotated, ChatRequest, Error, ResponseFormat, SchemaFormat, Tool as Function, ToolChoice as Choice, ToolSpec,
+};
+use serde_json::Value;
+
+use super::fields::Plan;
+use super::{blocks, built};
+use crate::report::Report;
+use crate::target::{Family, Target};
+use crate::wire::Splice;
+
+/// Name of the tool that stands for a response format.
+const ANSWER_TOOL: &str = "structured_answer";
+
+/// A schema that takes any arguments.
+const ANY_ARGUMENTS: &str = r#"{"type":"object"}"#;
+
+/// How the answer gets its form.
+#[derive(Debug, Default)]
+pub(super) enum AnswerFormat {
+    /// It has none.
+    #[default]
+    Free,
+    /// By `outputConfig`.
+    Native(SchemaFormat),
+    /// By a tool that has to be called.
+    Tool(Function),
+}
+
+impl AnswerFormat {
+    /// The tool that stands for it.
+    pub(super) fn tool(&self) -> Option<&Function> {
+        match self {
+            Self::Tool(tool) => Some(tool),
+            _ => None,
+        }
+    }
+
+    /// `outputConfig`.
+    pub(super) fn output(self) -> Result<Option<OutputConfig>, Error> {
+        let Self::Native(format) = self else { return Ok(None) };
+        let schema = JsonSchemaDefinition::builder()
+            .schema(format.schema)
+            .name(format.name)
+            .set_description(format.description);
+        let format = OutputFormat::builder()
+            .r#type(OutputFormatType::JsonSchema)
+            .structure(OutputFormatStructure::JsonSchema(built(schema.build())?));
+        Ok(Some(
+            OutputConfig::builder().text_format(built(format.build())?).build(),
+        ))
+    }
+}
+
+/// Which way the response format goes.
+pub(super) fn answer_format(request: &ChatRequest, target: &Target, report: &mut Report) -> AnswerFormat {
+    let format = match &request.response_format {
+        None | Some(ResponseFormat::Text) => return AnswerFormat::Free,
+        Some(ResponseFormat::JsonSchema(format)) => format,
+        Some(ResponseFormat::JsonObject) => {
+            report.add(
+                "response_format",
+                "Bedrock holds an answer to a schema, not to JSON in general: give a `json_schema`, or rely on the prompt",
+            );
+            return AnswerFormat::Free;
+        }
+        Some(ResponseFormat::Other(_)) => {
+            report.add("response_format", "it is not a form that Bedrock knows");
+            return AnswerFormat::Free;
+        }
+    };
+    let by_tool = match target.family {
+        Family::Claude => !Model::named(&target.base).structured_output,
+        Family::Nova => true,
+        Family::Titan | Family::Jurassic | Family::Command | Family::CommandR | Family::Jamba | Family::Llama => {
+            report.add(
+                "response_format",
+                "Bedrock cannot hold this model to a schema; rely on the prompt",
+            );
+            return AnswerFormat::Free;
+        }
+        _ => false,
+    };
+    if !by_tool {
+        return AnswerFormat::Native(format.clone());
+    }
+    AnswerFormat::Tool(Function {
+        name: ANSWER_TOOL.to_owned(),
+        description: Some(
+            format
+                .description
+                .clone()
+                .unwrap_or_else(|| "Gives the answer in the form that was asked for.".to_owned()),
+        ),
+        input_schema: Some(format.schema.clone()),
+        strict: None,
+        cache: None,
+        extra: Vec::new(),
+    })
+}
+
+/// Writes `toolConfig`; `None` without tools.
+pub(super) fn encode(
+    request: &ChatRequest,
+    target: &Target,
+    format: &AnswerFormat,
+    plan: &Plan,
+    called: &[String],
+    splice: &mut Splice,
+    report: &mut Report,
+) -> Result<Option<ToolConfiguration>, Error> {
+    if request.tool_choice == Some(Choice::None) && called.is_empty() && format.tool().is_none() {
+        // Without tools none can be called, and nothing of the conversation needs them.
+        return Ok(None);
+    }
+    let mut tools = Vec::new();
+    let mut names = Vec::new();
+    for (at, tool) in request.tools.iter().enumerate() {
+        let at = format!("tools[{at}]");
+        match tool {
+            ToolSpec::Function(function) => {
+                names.push(function.name.as_str());
+                self::function(function, target.family, &at, &mut tools, splice, report)?;
+            }
+            ToolSpec::Other(own) => tools.extend(self::own(own, target.family, &at, splice, report)?),
+        }
+    }
+    if let Some(tool) = format.tool() {
+        self::function(tool, target.family, "response_format", &mut tools, splice, report)?;
+    }
+    for name in called.iter().filter(|name| !names.contains(&name.as_str())) {
+        report.add(
+            "tools",
+            format!("Bedrock wants the tools of earlier calls declared; `{name}` was, with any arguments"),
+        );
+        tools.push(specification(name, None, ANY_ARGUMENTS.to_owned(), None, splice)?);
+    }
+    if tools.is_empty() {
+        return Ok(None);
+    }
+    let has_own_tools = !names.is_empty();
+    let choice = choice(request, format, plan, has_own_tools, report)?;
+    let config = ToolConfiguration::builder()
+        .set_tools(Some(tools))
+        .set_tool_choice(choice);
+    built(config.build()).map(Some)
+}
+
+fn function(
+    function: &Function,
+    family: Family,
+    at: &str,
+    tools: &mut Vec<Tool>,
+    splice: &mut Splice,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let schema = match function.input_schema.as_deref() {
+        None => ANY_ARGUMENTS.to_owned(),
+        Some(text) if serde_json::from_str::<Value>(text).is_ok_and(|schema| schema.is_object()) => text.to_owned(),
+        Some(_) => {
+            report.add(
+                format!("{at}.parameters"),
+                "it is not a JSON object; the tool was sent as one with any arguments",
+            );
+            ANY_ARGUMENTS.to_owned()
+        }
+    };
+    let description = function.description.as_deref().filter(|text| !text.is_empty());
+    tools.push(specification(
+        &function.name,
+        description,
+        schema,
+        function.strict,
+        splice,
+    )?);
+    for (name, _) in &function.extra {
+        report.add(format!("{at}.{name}"), "Bedrock's tools have no such member");
+    }
+    if let Some(hint) = &function.cache {
+        let at = format!("{at}.cache_control");
+        tools.extend(blocks::cache_point(hint, family, &at, report)?.map(Tool::CachePoint));
+    }
+    Ok(())
+}
+
+fn specification(
+    name: &str,
+    description: Option<&str>,
+    schema: String,
+    strict: Option<bool>,
+    splice: &mut Splice,
+) -> Result<Tool, Error> {
+    let tool = ToolSpecification::builder()
+        .name(name)
+        .set_description(description.map(str::to_owned))
+        .input_schema(ToolInputSchema::Json(splice.document(schema)))
+        .set_strict(strict);
+    Ok(Tool::ToolSpec(built(tool.build())?))
+}
+
+/// A tool of the provider's own: one of Converse's forms, or, for Claude, one of Anthropic's.
+fn own(
+    own: &Annotated,
+    family: Family,
+    at: &str,
+    splice: &mut Splice,
+    report: &mut Report,
+) -> Result<Option<Tool>, Error> {
+    let value: Value = serde_json::from_str(&own.value).unwrap_or_default();
+    let is_converse = ["systemTool", "toolSpec", "cachePoint"]
+        .iter()
+        .any(|name| value.get(name).is_some());
+    if is_converse {
+        let tool = SystemTool::builder().name(splice.tool(own.value.clone()));
+        return Ok(Some(Tool::SystemTool(built(tool.build())?)));
+    }
+    if family == Family::Claude && value.get("type").is_some() && value.get("name").is_some() {
+        splice.model_tool(value);
+        return Ok(None);
+    }
+    report.add(at, format!("Bedrock has no tool of type `{}` for this model", own.kind));
+    Ok(None)
+}
+
+fn choice(
+    request: &ChatRequest,
+    format: &AnswerFormat,
+    plan: &Plan,
+    has_own_tools: bool,
+    report: &mut Report,
+) -> Result<Option<ToolChoice>, Error> {
+    if request.parallel_tool_calls == Some(false) {
+        report.add(
+            "parallel_tool_calls",
+            "Converse cannot limit an answer to one call; ask with `bedrock: {\"operation\": \"invoke\"}` for models that can",
+        );
+    }
+    let any = || ToolChoice::Any(AnyToolChoice::builder().build());
+    let named = |name: &str| built(SpecificToolChoice::builder().name(name).build()).map(ToolChoice::Tool);
+    if !plan.may_force {
+        let forced = matches!(request.tool_choice, Some(Choice::Required | Choice::Named(_)));
+        if forced || format.tool().is_some() {
+            report.add(
+                "tool_choice",
+                "the model cannot be forced to call a tool here; it was left to decide",
+            );
+        }
+        return Ok(None);
+    }
+    if let Some(tool) = format.tool() {
+        // With tools of the caller's the model may call one of them first.
+        return if has_own_tools {
+            Ok(Some(any()))
+        } else {
+            named(&tool.name).map(Some)
+        };
+    }
+    match &request.tool_choice {
+        None => Ok(None),
+        Some(Choice::Auto) => Ok(Some(ToolChoice::Auto(AutoToolChoice::builder().build()))),
+        Some(Choice::Required) => Ok(Some(any())),
+        Some(Choice::Named(name)) => named(name).map(Some),
+        Some(Choice::None) => {
+            report.add(
+                "tool_choice",
+                "Bedrock cannot forbid calls while the conversation holds some; the model was left to decide",
+            );
+            Ok(None)
+        }
+        Some(Choice::Other(_)) => {
+            report.add("tool_choice", "it is not a choice that Bedrock knows");
+            Ok(None)
+        }
+    }
+}
