@@ -3,11 +3,10 @@
 //! In: what a plugin may use. Out: a vault as an admin would have made it. Never: a passphrase;
 //! the key file is beside it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use llm_host_vault::{
-    Anchor, Draft, Grant, NewEntry, Pin, Secret, Secrets, Unlock, Vault, VaultError, generate_key_file,
-};
+use llm_host_vault::{Anchor, Draft, Grant, NewEntry, Pin, Secret, Unlock, Vault, VaultError, generate_key_file};
 use ring::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
@@ -18,12 +17,18 @@ pub struct Granted {
     pub plugin: String,
     /// Its slot.
     pub slot: String,
-    /// The credential's kind: `api-key`, `bearer`, `header`.
+    /// The credential's kind: `api-key`, `bearer`, `header`, `aws`.
     pub kind: String,
-    /// The credential's secret field and its value.
-    pub secret: (String, String),
+    /// The credential's secret fields and their values.
+    pub secrets: Vec<(String, String)>,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// The rule by which it is attached, as JSON, instead of the plugin's wish.
+    pub attach: Option<String>,
     /// The origin it may go to, on this machine.
     pub origin: String,
+    /// The paths it may go to there; all without an encoded slash, if there are none.
+    pub paths: Vec<String>,
 }
 
 impl Granted {
@@ -33,9 +38,39 @@ impl Granted {
             plugin: plugin.to_owned(),
             slot: "api-key".to_owned(),
             kind: "api-key".to_owned(),
-            secret: ("api_key".to_owned(), secret.to_owned()),
+            secrets: vec![("api_key".to_owned(), secret.to_owned())],
+            attributes: BTreeMap::new(),
+            attach: None,
             origin: origin.to_owned(),
+            paths: Vec::new(),
         }
+    }
+
+    /// An AWS identity for the slot `aws`: its attributes, `source` among them, and its secrets. It
+    /// may go to any path: the names of some models have an encoded slash in them.
+    pub fn aws(plugin: &str, origin: &str, attributes: &[(&str, &str)], secrets: &[(&str, &str)]) -> Self {
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        Self {
+            slot: "aws".to_owned(),
+            kind: "aws".to_owned(),
+            secrets: owned(secrets),
+            attributes: owned(attributes).into_iter().collect(),
+            paths: vec!["*".to_owned(), "*%2F*".to_owned()],
+            ..Self::api_key(plugin, "", origin)
+        }
+    }
+
+    /// The same in another slot, attached by this rule.
+    #[must_use]
+    pub fn attached(mut self, slot: &str, rule: &str) -> Self {
+        self.slot = slot.to_owned();
+        self.attach = Some(rule.to_owned());
+        self
     }
 
     /// The credential's name in the vault.
@@ -62,9 +97,13 @@ pub fn make(dir: &Path, granted: &[Granted], component: impl Fn(&str) -> Vec<u8>
             for one in granted {
                 let entry = NewEntry {
                     kind: one.kind.clone(),
-                    secrets: Secrets::one(&one.secret.0, Secret::new(one.secret.1.clone())),
+                    secrets: one
+                        .secrets
+                        .iter()
+                        .map(|(name, secret)| (name.clone(), Secret::new(secret.clone())))
+                        .collect(),
+                    attributes: one.attributes.clone(),
                     hosts: vec![one.origin.clone()],
-                    ..NewEntry::default()
                 };
                 draft.set(&one.credential(), entry, now)?;
                 let bytes = digest(&SHA256, &component(&one.plugin));
@@ -72,6 +111,8 @@ pub fn make(dir: &Path, granted: &[Granted], component: impl Fn(&str) -> Vec<u8>
                 let mut grant = Grant::new(&one.plugin, pin, now);
                 grant.slot = Some(one.slot.clone());
                 grant.credential = Some(one.credential());
+                grant.attach = one.attach.clone();
+                grant.paths = one.paths.clone();
                 grant.private_origins = vec![one.origin.clone()];
                 draft.add_grant(grant)?;
             }

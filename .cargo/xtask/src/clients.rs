@@ -1,4 +1,5 @@
-//! The official clients that the end-to-end tests drive the host with.
+//! The official clients that the end-to-end tests drive the host with, and the library that the fake
+//! AWS checks signatures with.
 //!
 //! In: nothing. Out: a Python environment and a directory of Node packages below the target
 //! directory, with the pinned versions installed from their registries. Never: fails the build;
@@ -13,7 +14,7 @@ use crate::console::Console;
 use crate::workspace::Workspace;
 
 /// From the Python Package Index.
-const PYTHON: &[&str] = &["openai==3.52.0", "anthropic==2.11.0"];
+const PYTHON: &[&str] = &["openai==3.52.0", "anthropic==2.11.0", "botocore==1.44.5"];
 
 /// From the npm registry. Its `anthropic` is a stranger's; the SDK is `@anthropic-ai/sdk`.
 const NODE: &[(&str, &str)] = &[("openai", "7.55.0"), ("@anthropic-ai/sdk", "1.11.0")];

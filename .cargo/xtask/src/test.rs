@@ -70,15 +70,19 @@ pub(crate) fn environment(
         ("LLM_HOST_PLUGINS", workspace.plugins().into()),
         ("LLM_HOST_GUESTS", workspace.guests().into()),
     ];
-    let name = "LLM_HOST_RECORDINGS";
-    if std::env::var_os(name).is_none() {
-        let recordings = workspace.root.join("../shared/recordings");
-        match recordings.canonicalize() {
+    for (name, beside, what) in [
+        ("LLM_HOST_RECORDINGS", "../shared/recordings", "recordings"),
+        ("LLM_HOST_SPECS", "../shared/specs", "specifications"),
+    ] {
+        if std::env::var_os(name).is_some() {
+            continue;
+        }
+        let beside = workspace.root.join(beside);
+        match beside.canonicalize() {
             Ok(path) => environment.push((name, path.into())),
             Err(_) => console.note(&format!(
-                "no recordings: {name} is not set and {} is not there; the tests that replay them \
-                 will be skipped",
-                recordings.display()
+                "no {what}: {name} is not set and {} is not there; the tests that read them will be skipped",
+                beside.display()
             )),
         }
     }

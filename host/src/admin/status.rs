@@ -20,7 +20,9 @@ pub(super) fn of(reloader: &Reloader) -> Value {
     let vault = reloader.vault().report();
     let failed = last.result.as_ref().err();
     let error = failed.map(ToString::to_string);
-    let config_error = error.as_deref().filter(|_| failed.is_some_and(ReloadError::is_configuration));
+    let config_error = error
+        .as_deref()
+        .filter(|_| failed.is_some_and(ReloadError::is_configuration));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "generation": snapshot.number,

@@ -8,6 +8,9 @@ use std::io::IsTerminal as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{Session, vault};
 use crate::config::{Log, LogFormat};
@@ -56,9 +59,15 @@ fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    // Whatever the filter says: this library logs the keys that it is given in answers.
+    let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET));
     match log.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.finish().with(discreet).init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(discreet).init(),
     }
     Ok(())
 }
+
+/// What the targets of AWS's library begin with. The host itself says what it needs to be known of
+/// its work.
+const INDISCREET: &str = "aws_";

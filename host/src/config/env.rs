@@ -36,6 +36,7 @@ const DEVELOPMENT: &[&str] = &[
     "LLM_HOST_PLUGINS",
     "LLM_HOST_PYTHON",
     "LLM_HOST_RECORDINGS",
+    "LLM_HOST_SPECS",
     "LLM_HOST_WASM_TOOLCHAIN",
 ];
 

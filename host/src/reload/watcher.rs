@@ -103,8 +103,7 @@ impl Interest {
 /// the files of a volume, all at once.
 fn is_or_leads_to(file: &Path, path: &Path) -> bool {
     path == file
-        || (file.is_symlink()
-            && (path.parent() == file.parent() || file.canonicalize().is_ok_and(|real| real == path)))
+        || (file.is_symlink() && (path.parent() == file.parent() || file.canonicalize().is_ok_and(|real| real == path)))
 }
 
 #[cfg(test)]

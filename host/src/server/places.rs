@@ -129,7 +129,10 @@ mod tests {
         let request = Request::get("/v1/models").body(Body::empty()).unwrap();
         let response = app.oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .map(|value| value.to_str().unwrap().to_owned());
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, retry_after, String::from_utf8(body.to_vec()).unwrap())
     }

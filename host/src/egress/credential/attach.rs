@@ -5,7 +5,8 @@
 //!
 //! A rule is a JSON object with one key that names the way: `{"bearer": true}`,
 //! `{"header": "x-api-key"}` or `{"header": {"name": "authorization", "prefix": "Token "}}`,
-//! `{"query": "key"}`, `{"basic": true}`, `{"entra": {"scope": "…/.default"}}`. An admin's rule may be any that the secret's fields can
+//! `{"query": "key"}`, `{"basic": true}`, `{"entra": {"scope": "…/.default"}}`,
+//! `{"sigv4": {"service": "bedrock"}}`. An admin's rule may be any that the secret's fields can
 //! serve. A plugin's wish has to be the way that belongs to the credential's kind, so that a plugin
 //! cannot have a bearer token put into an address, where logs pick it up.
 
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 use url::Url;
 
+use super::aws::{Service, SignV4, SourceError};
 use super::basic::Basic;
 use super::bearer::Bearer;
 use super::entra::{AttachEntra, Scope};
@@ -67,7 +69,7 @@ pub trait Attach: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
     /// The rule is not one.
-    #[error("the rule is not an object with one of `bearer`, `header`, `query`, `basic`, `entra`")]
+    #[error("the rule is not an object with one of `bearer`, `header`, `query`, `basic`, `entra`, `sigv4`")]
     Rule,
     /// The host does not have this way.
     #[error("`{0}` is not a way of attaching that this host has")]
@@ -98,6 +100,12 @@ pub enum AttachError {
          '{{\"entra\":{{\"scope\":\"{0}\"}}}}'"
     )]
     ScopeNotGranted(Scope),
+    /// The service's name is not one.
+    #[error("`{0}` is not the name of a service to sign for, such as `bedrock`")]
+    Service(String),
+    /// The attributes of an AWS identity do not say where its keys come from.
+    #[error("{0}")]
+    Aws(SourceError),
     /// The credential lacks a secret field, or has several where one is needed.
     #[error("the credential does not have {0}")]
     Field(&'static str),
@@ -138,6 +146,11 @@ pub enum Way {
         /// What the token is for.
         scope: Scope,
     },
+    /// AWS's signature version 4.
+    SigV4 {
+        /// The service it is for.
+        service: Service,
+    },
 }
 
 impl Way {
@@ -148,6 +161,7 @@ impl Way {
             Self::Query { .. } => "query",
             Self::Basic => "basic",
             Self::Entra { .. } => "entra",
+            Self::SigV4 { .. } => "sigv4",
         }
     }
 
@@ -156,6 +170,7 @@ impl Way {
     fn fits(&self, kind: &str) -> bool {
         match self {
             Self::Bearer | Self::Header { .. } if kind == "api-key" => true,
+            Self::SigV4 { .. } => kind == "aws",
             way => way.name() == kind,
         }
     }
@@ -168,6 +183,7 @@ impl Way {
             Self::Query { name } => Arc::new(Query::new(name)),
             Self::Basic => Arc::new(Basic::new(facts.attributes.get("username").cloned())),
             Self::Entra { scope } => Arc::new(AttachEntra::new(scope, Arc::clone(facts), Arc::clone(identity))),
+            Self::SigV4 { service } => Arc::new(SignV4::new(service, Arc::clone(facts), Arc::clone(identity))),
         }
     }
 }
@@ -245,7 +261,13 @@ fn read(rule: &str) -> Result<Way, AttachError> {
                 .ok_or_else(|| AttachError::Scope(scope.chars().filter(|c| !c.is_control()).take(64).collect())),
             _ => Err(AttachError::Rule),
         },
-        ("bearer" | "basic" | "header" | "query" | "entra", _) => Err(AttachError::Rule),
+        ("sigv4", Value::Object(mut how)) => match (how.remove("service"), how.is_empty()) {
+            (Some(Value::String(service)), true) => Service::parse(&service)
+                .map(|service| Way::SigV4 { service })
+                .ok_or_else(|| AttachError::Service(service.chars().filter(|c| !c.is_control()).take(64).collect())),
+            _ => Err(AttachError::Rule),
+        },
+        ("bearer" | "basic" | "header" | "query" | "entra" | "sigv4", _) => Err(AttachError::Rule),
         (other, _) => Err(AttachError::UnknownWay(other.chars().take(64).collect())),
     }
 }
@@ -376,10 +398,38 @@ mod tests {
                 Err(AttachError::Scope("https://ai.azure.com".to_owned())),
             ),
             ("entra", r#"{"entra":true}"#, Err(AttachError::Rule)),
+            ("aws", r#"{"sigv4":{"service":"bedrock"}}"#, Ok(None)),
+            (
+                "api-key",
+                r#"{"sigv4":{"service":"bedrock"}}"#,
+                Err(AttachError::Unfit {
+                    way: "sigv4",
+                    kind: "api-key".to_owned(),
+                }),
+            ),
+            (
+                "aws",
+                r#"{"bearer":true}"#,
+                Err(AttachError::Unfit {
+                    way: "bearer",
+                    kind: "aws".to_owned(),
+                }),
+            ),
+            (
+                "aws",
+                r#"{"sigv4":{"service":"bed rock"}}"#,
+                Err(AttachError::Service("bed rock".to_owned())),
+            ),
+            ("aws", r#"{"sigv4":{}}"#, Err(AttachError::Rule)),
+            (
+                "aws",
+                r#"{"sigv4":{"service":"bedrock","region":"us-east-1"}}"#,
+                Err(AttachError::Rule),
+            ),
             (
                 "bearer",
-                r#"{"sigv4":{}}"#,
-                Err(AttachError::UnknownWay("sigv4".to_owned())),
+                r#"{"hmac":{}}"#,
+                Err(AttachError::UnknownWay("hmac".to_owned())),
             ),
         ] {
             let planned = plan(None, Some(wish), &facts(kind));
@@ -403,7 +453,7 @@ mod tests {
     fn without_rule_and_wish_the_kind_decides() {
         assert!(plan(None, None, &facts("bearer")).is_ok());
         assert!(plan(None, None, &facts("basic")).is_ok());
-        for kind in ["header", "query", "api-key", "sigv4"] {
+        for kind in ["header", "query", "api-key", "aws"] {
             assert_eq!(
                 plan(None, None, &facts(kind)).err(),
                 Some(AttachError::UnknownKind(kind.to_owned()))
@@ -418,7 +468,8 @@ mod tests {
             ("bearer", &["bearer"][..], true),
             ("api-key", &["bearer"], true),
             ("api-key", &["header"], true),
-            ("api-key", &["sigv4"], false),
+            ("api-key", &["aws"], false),
+            ("aws", &["aws"], true),
             ("bearer", &["header"], false),
             ("header", &["bearer", "header"], true),
             ("bearer", &[], false),

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::aws::Aws;
 use super::entra::Entra;
 use super::token_client::TokenClient;
 use crate::clock::Clock;
@@ -21,6 +22,7 @@ use crate::egress::client::{Client, ClientError};
 pub struct Identity {
     clock: Arc<dyn Clock>,
     entra: Entra,
+    aws: Aws,
 }
 
 impl Identity {
@@ -29,8 +31,10 @@ impl Identity {
     /// # Errors
     /// When there can be no such connections.
     pub fn new(clock: Arc<dyn Clock>, env: &Env, client: &Client) -> Result<Self, ClientError> {
-        let tokens = TokenClient::new(client.for_tokens()?);
+        let connections = client.for_tokens()?;
+        let tokens = TokenClient::new(connections.clone());
         Ok(Self {
+            aws: Aws::new(connections, Arc::clone(&clock)),
             entra: Entra::new(tokens, Arc::clone(&clock), env.only(azure::VARIABLES)),
             clock,
         })
@@ -39,6 +43,11 @@ impl Identity {
     /// Tokens of Microsoft Entra.
     pub(super) fn entra(&self) -> &Entra {
         &self.entra
+    }
+
+    /// Keys of AWS.
+    pub(super) fn aws(&self) -> &Aws {
+        &self.aws
     }
 
     /// The time of day, by which tokens end and signatures are dated.

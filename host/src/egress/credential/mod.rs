@@ -5,6 +5,7 @@
 //! it hands on is [`Sealed`], which has no `Debug`, and only this module imports the vault.
 
 mod attach;
+mod aws;
 mod basic;
 mod bearer;
 mod entra;
@@ -25,6 +26,8 @@ use http::HeaderMap;
 use tower::Layer;
 
 pub use attach::{Attach, AttachError, Outgoing, Way, kind_fits, plan};
+pub use aws::region as aws_region;
+pub use aws::{Service as SignedService, SourceError};
 pub use entra::Scope;
 pub(super) use handle::acquire;
 pub use handle::{AcquireError, HandleFacts};

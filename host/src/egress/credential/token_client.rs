@@ -156,7 +156,7 @@ impl TokenClient {
 
 /// Whether a token may travel there: with TLS anywhere; without it only within this machine, or to
 /// the addresses of this link at which a cloud puts its metadata service.
-fn may_carry_tokens(url: &Url) -> bool {
+pub(super) fn may_carry_tokens(url: &Url) -> bool {
     let near = |address| {
         matches!(
             classify(address),
@@ -173,7 +173,7 @@ fn may_carry_tokens(url: &Url) -> bool {
 }
 
 /// The innermost cause. The client's own text of the whole holds the address.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     let mut text = "the exchange failed".to_owned();
     while let Some(error) = cause {

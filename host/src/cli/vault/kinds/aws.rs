@@ -5,6 +5,7 @@
 
 use super::variables::{Hosts, Import, To, Variable};
 use super::{Attribute, Attributes, Form, Kind};
+use crate::egress::credential::aws_region::is_region;
 
 const PROFILE: Attribute = Attribute::optional("profile", "the profile's name [default: default]");
 const CONFIG_FILE: Attribute = Attribute::optional("config_file", "instead of ~/.aws/config");
@@ -136,15 +137,6 @@ fn regions(attributes: &Attributes) -> impl Iterator<Item = &str> {
     let further = attributes.get("regions").map(String::as_str).unwrap_or_default();
     one.into_iter()
         .chain(further.split(',').map(str::trim).filter(|region| !region.is_empty()))
-}
-
-/// Whether a text has the form of a region: words and a number, parted by hyphens.
-fn is_region(text: &str) -> bool {
-    let mut parts: Vec<&str> = text.split('-').collect();
-    let number = parts.pop().unwrap_or_default();
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let words = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    digits && parts.len() >= 2 && parts.iter().all(words)
 }
 
 /// Bedrock's hosts in the regions of the attributes: of its data and of its control plane.
