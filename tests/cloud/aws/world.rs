@@ -105,13 +105,10 @@ pub(super) async fn send(host: &Host, fake: &FakeAws, path: &str) -> Told {
 pub(super) const CONVERSE: &str = "/model/anthropic.claude-3-5-sonnet-20240620-v1:0/converse";
 
 /// Sends the usual request; it has to be taken.
-#[track_caller]
-pub(super) fn converse<'a>(host: &'a Host, fake: &'a FakeAws) -> impl Future<Output = Value> + 'a {
-    async move {
-        let told = send(host, fake, CONVERSE).await;
-        assert_eq!(told.status(), 200, "{told:?}\n{}", host.log().text());
-        told.body()
-    }
+pub(super) async fn converse(host: &Host, fake: &FakeAws) -> Value {
+    let told = send(host, fake, CONVERSE).await;
+    assert_eq!(told.status(), 200, "{told:?}\n{}", host.log().text());
+    told.body()
 }
 
 /// Keys that outlive every test.
