@@ -11,33 +11,96 @@ use futures::stream::BoxStream;
 use crate::context::RequestContext;
 use crate::error::GatewayError;
 use crate::llm;
+pub use crate::plugin::{Pieces, Sound, completions, embeddings, images, speech};
 
-/// One request for a conversation to be continued.
-#[derive(Debug, Clone, PartialEq)]
+/// One request to a model.
+#[derive(Debug, Clone)]
 pub struct LlmRequest {
     /// The model as the caller named it: an alias, `provider/model`, or what a pattern matches.
     pub model: String,
-    /// The conversation. `chat.model` is filled in by routing.
-    pub chat: llm::ChatRequest,
-    /// Whether the answer is wanted piece by piece.
-    pub stream: bool,
+    /// What the model is asked for. Its own `model` is filled in by routing.
+    pub ask: Ask,
+}
+
+/// What a model can be asked for.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To continue a conversation.
+    Chat {
+        /// The conversation.
+        request: llm::ChatRequest,
+        /// Whether the answer is wanted piece by piece.
+        stream: bool,
+    },
+    /// To continue texts.
+    Completion {
+        /// The texts.
+        request: completions::Request,
+        /// Whether the answer is wanted piece by piece.
+        stream: bool,
+    },
+    /// To embed texts.
+    Embeddings(embeddings::Request),
+    /// To make pictures.
+    Images(images::Request),
+    /// To speak a text.
+    Synthesis(speech::SynthesisRequest),
+    /// To write sound down.
+    Transcription(speech::TranscriptionRequest),
+}
+
+impl Ask {
+    /// Sets the provider's own name of the model.
+    pub fn set_model(&mut self, name: String) {
+        let model = match self {
+            Self::Chat { request, .. } => &mut request.model,
+            Self::Completion { request, .. } => &mut request.model,
+            Self::Embeddings(request) => &mut request.model,
+            Self::Images(request) => &mut request.model,
+            Self::Synthesis(request) => &mut request.model,
+            Self::Transcription(request) => &mut request.model,
+        };
+        *model = name;
+    }
 }
 
 /// Events of a streamed answer, in batches as they came. The last event is `done` or `error`;
 /// dropping the stream cancels the call up to the provider.
 pub type EventBatches = BoxStream<'static, Vec<llm::ChatEvent>>;
 
-/// An answer, whole or in pieces.
+/// An answer, of the kind that was asked for.
 pub enum LlmAnswer {
-    /// All of it.
+    /// All of a conversation's answer, or of the texts.
     Whole(Box<llm::ChatResponse>),
-    /// Piece by piece. The first event is `start` and has already arrived.
+    /// The same piece by piece. The first event is `start` and has already arrived.
     Stream {
         /// The first event.
         start: llm::ResponseStart,
         /// The events after it.
         events: EventBatches,
     },
+    /// Vectors.
+    Embeddings(embeddings::Response),
+    /// Pictures.
+    Images(images::Response),
+    /// Sound, as it is made.
+    Sound(Sound),
+    /// The text of a sound.
+    Transcript(Box<speech::Transcript>),
+}
+
+impl LlmAnswer {
+    /// What the adapter could not carry.
+    pub fn dropped(&self) -> &[llm::DroppedField] {
+        match self {
+            Self::Whole(answer) => &answer.dropped,
+            Self::Stream { start, .. } => &start.dropped,
+            Self::Embeddings(answer) => &answer.dropped,
+            Self::Images(answer) => &answer.dropped,
+            Self::Sound(answer) => &answer.dropped,
+            Self::Transcript(answer) => &answer.dropped,
+        }
+    }
 }
 
 /// Who answered.
@@ -73,11 +136,11 @@ pub struct ModelEntry {
 /// The dispatch stack as its callers see it.
 #[async_trait]
 pub trait Dispatch: Send + Sync + 'static {
-    /// Continues a conversation.
+    /// Asks a model. The answer is of the kind that was asked for.
     ///
     /// # Errors
     /// Everything that fails before the first piece of the answer.
-    async fn chat(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError>;
+    async fn ask(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError>;
 
     /// Models that may be asked: aliases first, then each provider's list. A provider whose list
     /// cannot be had is left out and logged.

@@ -110,4 +110,4 @@ macro_rules! scripts {
     };
 }
 
-scripts!(chat, errors, history, models, stream, structured, tools);
+scripts!(chat, embeddings, errors, history, models, stream, structured, tools);

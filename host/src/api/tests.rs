@@ -23,7 +23,7 @@ use crate::auth;
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::context::{Principal, RequestContext};
-use crate::dispatch::{Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
+use crate::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target, embeddings};
 use crate::error::GatewayError;
 use crate::llm::{self, ChatEvent};
 use crate::reload::Snapshot;
@@ -42,8 +42,8 @@ struct Script {
 
 #[async_trait]
 impl Dispatch for Script {
-    async fn chat(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
-        let streamed = request.stream;
+    async fn ask(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
+        let ask = request.ask.clone();
         self.asked.lock().unwrap().push((context.clone(), request));
         if let Some(error) = self.fail.lock().unwrap().take() {
             return Err(error);
@@ -56,7 +56,15 @@ impl Dispatch for Script {
             field: "logit_bias".into(),
             reason: "no place".into(),
         }];
-        let answer = if streamed {
+        let answer = if let Ask::Embeddings(request) = ask {
+            LlmAnswer::Embeddings(embeddings::Response {
+                model: "x-1".into(),
+                vectors: request.inputs.iter().map(|_| vec![0.5, -2.0]).collect(),
+                usage: None,
+                dropped,
+                extra: vec![],
+            })
+        } else if let Ask::Chat { stream: true, .. } = ask {
             let events = self.stream.lock().unwrap().take().expect("a stream is scripted");
             let start = llm::ResponseStart {
                 id: "a-1".into(),
@@ -228,7 +236,31 @@ async fn a_whole_answer() {
         "{}",
         context.id
     );
-    assert_eq!((asked.model.as_str(), asked.stream), ("fast", false));
+    assert_eq!(asked.model, "fast");
+    assert!(matches!(asked.ask, Ask::Chat { stream: false, .. }), "{asked:?}");
+}
+
+#[tokio::test]
+async fn vectors() {
+    let mut running = running().await;
+    let body = json!({"model": "fast", "input": ["a", "b"], "encoding_format": "base64"});
+    let (head, answer) = running
+        .json(request(Method::POST, "/v1/embeddings", body.to_string()))
+        .await;
+    assert_eq!(head.headers["x-llm-host-provider"], "acme");
+    assert_eq!(head.headers["x-llm-host-dropped"], "logit_bias");
+    assert_eq!(answer["data"][1]["embedding"], "AAAAPwAAAMA=");
+    let (head, answer) = running
+        .json(request(
+            Method::POST,
+            "/v1/embeddings",
+            r#"{"model": "slow", "input": "a"}"#,
+        ))
+        .await;
+    assert_eq!(
+        (head.status.as_u16(), &answer["error"]["code"]),
+        (403, &json!("forbidden"))
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
-use super::bindings::{base, chat};
+use super::bindings::{base, chat, completions, embeddings, images, speech};
 use super::engine::Engine;
 use super::error::{LoadError, one_line};
 use super::manifest::Manifest;
@@ -25,6 +25,10 @@ pub type Digest = [u8; 32];
 pub(super) struct Exports {
     pub(super) base: base::BaseIndices,
     pub(super) chat: Option<chat::WithChatIndices>,
+    pub(super) completions: Option<completions::WithCompletionsIndices>,
+    pub(super) embeddings: Option<embeddings::WithEmbeddingsIndices>,
+    pub(super) images: Option<images::WithImagesIndices>,
+    pub(super) speech: Option<speech::WithSpeechIndices>,
 }
 
 /// A component, ready to be instantiated.
@@ -153,13 +157,25 @@ fn interfaces(engine: &Engine, component: &wasmtime::component::Component) -> Ve
 }
 
 fn probe(pre: &InstancePre<GuestState>, interfaces: &[String]) -> Result<Exports, LoadError> {
-    let base = base::BaseIndices::new(pre).map_err(LoadError::exports)?;
-    let chat = if interfaces.iter().any(|name| name == "chat") {
-        Some(chat::WithChatIndices::new(pre).map_err(LoadError::exports)?)
-    } else {
-        None
-    };
-    Ok(Exports { base, chat })
+    /// The indices of an interface, if the component says that it has it.
+    fn find<T>(
+        interfaces: &[String],
+        name: &str,
+        indices: impl FnOnce() -> wasmtime::Result<T>,
+    ) -> Result<Option<T>, LoadError> {
+        let there = interfaces.iter().any(|known| known == name);
+        there.then(indices).transpose().map_err(LoadError::exports)
+    }
+    Ok(Exports {
+        base: base::BaseIndices::new(pre).map_err(LoadError::exports)?,
+        chat: find(interfaces, "chat", || chat::WithChatIndices::new(pre))?,
+        completions: find(interfaces, "completions", || {
+            completions::WithCompletionsIndices::new(pre)
+        })?,
+        embeddings: find(interfaces, "embeddings", || embeddings::WithEmbeddingsIndices::new(pre))?,
+        images: find(interfaces, "images", || images::WithImagesIndices::new(pre))?,
+        speech: find(interfaces, "speech", || speech::WithSpeechIndices::new(pre))?,
+    })
 }
 
 async fn describe(

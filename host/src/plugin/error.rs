@@ -114,8 +114,13 @@ pub enum CallError {
     #[error("it broke its contract: {0}")]
     Contract(String),
     /// It does not export the interface.
-    #[error("it does not implement `{0}`")]
-    Unsupported(&'static str),
+    #[error("it does not implement `{interface}`; it implements {}", list(offered))]
+    Unsupported {
+        /// The interface that was asked for.
+        interface: &'static str,
+        /// Those that it has.
+        offered: Vec<String>,
+    },
     /// It failed again and again and is left alone for a while.
     #[error("it failed {failures} times in a row and is left alone for another {} ms", .wait.as_millis())]
     BackOff {
@@ -162,7 +167,7 @@ impl CallError {
             Self::Limit(Limit::Handles(_)) => "plugin_handle_limit",
             Self::Limit(_) => "plugin_timeout",
             Self::Contract(_) => "plugin_contract",
-            Self::Unsupported(_) => "plugin_unsupported",
+            Self::Unsupported { .. } => "unsupported",
             Self::BackOff { .. } => "plugin_backoff",
             Self::Drained => "plugin_drained",
         }
@@ -186,6 +191,12 @@ impl CallError {
                     message: format!("plugin `{plugin}`: {self}"),
                 }
             }
+            // Another model, or another address, would do: the caller's choice was wrong.
+            Self::Unsupported { interface, .. } => GatewayError::InvalidRequest {
+                message: format!("plugin `{plugin}` cannot answer this: {self}"),
+                param: (*interface != "native").then(|| "model".to_owned()),
+                code: Some(self.code()),
+            },
             _ => GatewayError::Plugin {
                 plugin: plugin.to_owned(),
                 message: self.to_string(),
@@ -194,6 +205,14 @@ impl CallError {
             },
         }
     }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nothing that can be asked".to_owned();
+    }
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// The causes of an error in one line, without the wasm backtrace that is the first context.

@@ -4,23 +4,20 @@
 //! `done` or `error`, whatever becomes of the guest. Never: an unbounded queue; a slow reader
 //! makes the guest wait.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
-use tokio_util::sync::PollSender;
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Source, StreamConsumer, StreamResult};
+use wasmtime::component::StreamReader;
 
-use super::call::{CallTask, Opened};
+use super::call::{Answered, Call, Running, within};
+use super::completions;
 use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
 use super::grammar::{Grammar, Violation};
-use super::state::GuestState;
+use super::operation::{Callee, Interface};
+use super::queue::{Patience, QUEUE, fill};
 use crate::config::Isolation;
 use crate::dispatch::EventBatches;
 use crate::llm::{self, ChatEvent, ErrorKind};
@@ -28,88 +25,157 @@ use crate::llm::{self, ChatEvent, ErrorKind};
 /// How long a kept instance may take to close a stream whose last event has been read.
 const TO_CLOSE: Duration = Duration::from_secs(1);
 
-/// Takes what the guest writes and queues it, a whole write at a time.
-pub(super) struct EventConsumer {
-    batches: PollSender<Vec<ChatEvent>>,
-    /// Dropped with the consumer: the stream has closed.
-    _closed: oneshot::Sender<()>,
+/// The first event of an answer, and the rest.
+type Opened = (llm::ResponseStart, EventBatches);
+
+/// A request that is answered with a stream of events.
+pub(super) trait Streams: Send + 'static {
+    /// The interface that it needs.
+    const INTERFACE: Interface;
+
+    /// Asks for the stream.
+    fn open(
+        self,
+        callee: Callee<'_>,
+    ) -> impl Future<Output = wasmtime::Result<Result<StreamReader<ChatEvent>, llm::Error>>> + Send;
 }
 
-impl EventConsumer {
-    /// The consumer, and what resolves when it is gone.
-    pub(super) fn new(batches: mpsc::Sender<Vec<ChatEvent>>) -> (Self, oneshot::Receiver<()>) {
-        let (closed, receiver) = oneshot::channel();
-        (
-            Self {
-                batches: PollSender::new(batches),
-                _closed: closed,
-            },
-            receiver,
-        )
+impl Streams for llm::ChatRequest {
+    const INTERFACE: Interface = Interface::Chat;
+
+    async fn open(self, callee: Callee<'_>) -> wasmtime::Result<Result<StreamReader<ChatEvent>, llm::Error>> {
+        let loaded = callee.chat()?;
+        loaded.llm_host_provider_chat().call_stream(callee.accessor, self).await
     }
 }
 
-impl StreamConsumer<GuestState> for EventConsumer {
-    type Item = ChatEvent;
+impl Streams for completions::Request {
+    const INTERFACE: Interface = Interface::Completions;
 
-    fn poll_consume(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut store: StoreContextMut<'_, GuestState>,
-        mut source: Source<'_, ChatEvent>,
-        finish: bool,
-    ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.batches.poll_reserve(cx) {
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
-            // The caller has gone.
-            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Ready(Ok(())) => {}
-        }
-        let mut batch = Vec::with_capacity(source.remaining(&mut store));
-        source.read(&mut store, &mut batch)?;
-        if batch.is_empty() {
-            self.batches.abort_send();
-        } else if self.batches.send_item(batch).is_err() {
-            return Poll::Ready(Ok(StreamResult::Dropped));
-        }
-        Poll::Ready(Ok(StreamResult::Completed))
+    async fn open(self, callee: Callee<'_>) -> wasmtime::Result<Result<StreamReader<ChatEvent>, llm::Error>> {
+        let loaded = callee.completions()?;
+        loaded
+            .llm_host_provider_completions()
+            .call_stream(callee.accessor, self)
+            .await
     }
 }
 
-/// What runs a stream's guest.
-pub(super) enum Running {
-    /// A task of its own.
-    Own(CallTask<()>),
-    /// An instance shared with others, which says how the call ended.
-    Shared(oneshot::Receiver<Result<(), CallError>>),
+/// Opens a stream and fills a queue with it until it has closed.
+struct Streamed<R> {
+    request: R,
+    /// Told whether there is a stream.
+    opened: oneshot::Sender<Result<(), llm::Error>>,
+    batches: mpsc::Sender<Vec<ChatEvent>>,
 }
 
-impl Running {
-    /// Waits for the end of the call.
-    pub(super) async fn outcome(&mut self) -> Result<(), CallError> {
-        match self {
-            Self::Own(task) => task.outcome().await,
-            Self::Shared(outcome) => outcome.await.unwrap_or(Err(CallError::Drained)),
+impl<R: Streams> Call for Streamed<R> {
+    type Output = ();
+    const INTERFACE: Interface = R::INTERFACE;
+
+    async fn run(self, callee: Callee<'_>) -> wasmtime::Result<()> {
+        match self.request.open(callee).await? {
+            Ok(reader) => {
+                let closed = fill(callee.accessor, reader, self.batches)?;
+                // Nobody listens when the caller has already gone; the queue notices too.
+                let _ = self.opened.send(Ok(()));
+                closed.await;
+            }
+            Err(error) => {
+                let _ = self.opened.send(Err(error));
+            }
         }
+        Ok(())
     }
 }
+
+impl Generation {
+    /// Continues a conversation piece by piece. The stream always ends with `done` or `error`, and
+    /// at the latest at `deadline`.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete), for failures before the first event.
+    pub async fn stream(
+        self: &Arc<Self>,
+        id: Arc<str>,
+        request: llm::ChatRequest,
+        deadline: std::time::Instant,
+    ) -> Answered<Opened> {
+        self.events(id, request, deadline).await
+    }
+
+    /// Continues texts piece by piece, as [`stream`](Self::stream) does.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete), for failures before the first event.
+    pub async fn stream_text(
+        self: &Arc<Self>,
+        id: Arc<str>,
+        request: completions::Request,
+        deadline: std::time::Instant,
+    ) -> Answered<Opened> {
+        self.events(id, request, deadline).await
+    }
+
+    async fn events<R: Streams>(
+        self: &Arc<Self>,
+        id: Arc<str>,
+        request: R,
+        deadline: std::time::Instant,
+    ) -> Answered<Opened> {
+        let in_flight = self.admit(R::INTERFACE)?;
+        let limit = self.config.limits.first_event_time;
+        let outcome = match within(limit, Limit::FirstEvent(limit), self.open(id, request)).await {
+            Ok(Ok(begun)) => answer(self, in_flight, begun, deadline).await,
+            Ok(Err(refused)) => Ok(Err(refused)),
+            Err(error) => Err(error),
+        };
+        if !matches!(outcome, Ok(Ok(_))) {
+            self.note(&outcome);
+        }
+        outcome
+    }
+
+    /// Opens a stream and waits for its first events; `None` when it closed without any.
+    async fn open<R: Streams>(self: &Arc<Self>, id: Arc<str>, request: R) -> Answered<Begun> {
+        let (batches, mut receiver) = mpsc::channel(QUEUE);
+        let (opened, waiting) = oneshot::channel();
+        let call = Streamed {
+            request,
+            opened,
+            batches,
+        };
+        let mut running = self.start(id, call).await?;
+        match waiting.await {
+            Ok(Ok(())) => {}
+            Ok(Err(refused)) => return Ok(Err(refused)),
+            Err(_) => {
+                running.outcome().await?;
+                return Err(CallError::Contract("it gave neither a stream nor an error".into()));
+            }
+        }
+        let first = receiver.recv().await;
+        Ok(Ok((running, first, receiver)))
+    }
+}
+
+/// A stream's call, its first events, and the queue of the rest.
+type Begun = (Running<()>, Option<Vec<ChatEvent>>, mpsc::Receiver<Vec<ChatEvent>>);
 
 /// Looks at the first events and makes the rest a stream for the caller.
-pub(super) async fn answer(
+async fn answer(
     generation: &Arc<Generation>,
     in_flight: InFlight,
-    (running, first, batches): Opened,
+    (running, first, batches): Begun,
     deadline: std::time::Instant,
-) -> Result<Result<(llm::ResponseStart, EventBatches), llm::Error>, CallError> {
+) -> Answered<Opened> {
     let mut stream = Answer {
         generation: generation.clone(),
         _in_flight: in_flight,
-        running,
+        running: Some(running),
         batches,
         grammar: Grammar::default(),
-        idle: generation.config.limits.idle_time,
-        deadline: sooner(deadline.into(), generation.config.limits.total_time),
+        patience: Patience::of(&generation.config.limits, deadline),
         over: false,
         fault: None,
     };
@@ -139,24 +205,15 @@ pub(super) async fn answer(
     }
 }
 
-/// The sooner of the request's deadline and the plugin's limit from now on.
-fn sooner(request: Instant, total: Duration) -> (Instant, Limit) {
-    match Instant::now().checked_add(total) {
-        Some(own) if own < request => (own, Limit::Total(total)),
-        _ => (request, Limit::Request),
-    }
-}
-
 /// The rest of a streamed answer.
 struct Answer {
     generation: Arc<Generation>,
     _in_flight: InFlight,
-    running: Running,
+    /// Taken when it has ended.
+    running: Option<Running<()>>,
     batches: mpsc::Receiver<Vec<ChatEvent>>,
     grammar: Grammar,
-    idle: Duration,
-    /// When it must be complete, and which limit says so.
-    deadline: (Instant, Limit),
+    patience: Patience,
     over: bool,
     /// The rule that the first batch broke, after events that were sound.
     fault: Option<Violation>,
@@ -171,7 +228,7 @@ impl Answer {
         if let Some(violation) = self.fault.take() {
             return Some(self.last(Vec::new(), Err(CallError::Contract(violation.0))));
         }
-        let outcome = match self.wait().await {
+        let outcome = match self.patience.next(&mut self.batches).await {
             Ok(Some(mut batch)) => match self.grammar.accept(&mut batch) {
                 Ok(()) if !self.grammar.ended() => return Some(batch),
                 Ok(()) => (batch, Ok(())),
@@ -199,9 +256,10 @@ impl Answer {
         self.over = true;
         self.generation.note(result);
         let kept = matches!(self.generation.config.isolation, Isolation::Pooled { .. });
-        if kept && result.is_ok() {
-            let (_, nothing) = oneshot::channel();
-            let mut running = std::mem::replace(&mut self.running, Running::Shared(nothing));
+        if kept
+            && result.is_ok()
+            && let Some(mut running) = self.running.take()
+        {
             self.generation.tasks.spawn(async move {
                 // How it ends no longer matters to anybody.
                 let _ = tokio::time::timeout(TO_CLOSE, running.outcome()).await;
@@ -209,20 +267,13 @@ impl Answer {
         }
     }
 
-    async fn wait(&mut self) -> Result<Option<Vec<ChatEvent>>, Limit> {
-        let (at, limit) = self.deadline;
-        let left = at.saturating_duration_since(Instant::now());
-        let (time, limit) = if left <= self.idle {
-            (left, limit)
-        } else {
-            (self.idle, Limit::Idle(self.idle))
-        };
-        tokio::time::timeout(time, self.batches.recv()).await.map_err(|_| limit)
-    }
-
     /// Why a stream closed before its last event.
     async fn why_closed(&mut self) -> CallError {
-        match self.running.outcome().await {
+        let ended = match &mut self.running {
+            Some(running) => running.outcome().await,
+            None => Ok(()),
+        };
+        match ended {
             Err(error) => error,
             Ok(()) => CallError::Contract("its stream closed without `done` or `error`".into()),
         }

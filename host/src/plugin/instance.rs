@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::Store;
+use wasmtime::component::Instance;
 
-use super::bindings::{base::Base, chat::WithChat};
 use super::call::explain;
-use super::error::{CallError, one_line};
+use super::error::CallError;
 use super::generation::Generation;
 use super::state::GuestState;
 use crate::config::Isolation;
@@ -17,8 +17,7 @@ use crate::config::Isolation;
 /// An instance and the store it lives in. Dropping it ends whatever runs in it.
 pub(super) struct Guest {
     pub(super) store: Store<GuestState>,
-    pub(super) base: Base,
-    pub(super) chat: Option<WithChat>,
+    pub(super) instance: Instance,
     uses: u32,
 }
 
@@ -32,24 +31,16 @@ impl Guest {
             &generation.config.limits,
             request_id,
         );
-        let failed = |error: wasmtime::Error| CallError::Trapped(format!("while starting: {}", one_line(&error)));
         // A component may compute while it starts, and what it may compute is limited like the rest.
         let meter = store.data().meter.clone();
-        let instance = match meter.measure(plugin.pre.instantiate_async(&mut store)).await {
-            Ok(instance) => instance,
-            Err(error) => return Err(explain(&error, store.data())),
-        };
-        let base = plugin.exports.base.load(&mut store, &instance).map_err(failed)?;
-        let chat = match &plugin.exports.chat {
-            Some(indices) => Some(indices.load(&mut store, &instance).map_err(failed)?),
-            None => None,
-        };
-        Ok(Self {
-            store,
-            base,
-            chat,
-            uses: 0,
-        })
+        match meter.measure(plugin.pre.instantiate_async(&mut store)).await {
+            Ok(instance) => Ok(Self {
+                store,
+                instance,
+                uses: 0,
+            }),
+            Err(error) => Err(explain(&error, store.data())),
+        }
     }
 
     /// Takes a kept instance, or makes one.

@@ -4,8 +4,9 @@
 //! Never: the name of a provider, a secret, or an HTTP connection; the only way out is `egress`.
 //!
 //! A file becomes a [`component`] (read, compiled, linked, described), a component with settings
-//! becomes a [`generation`], a [`call`] takes an [`instance`] of it, and what the guest asks of the
-//! host arrives in [`imports`].
+//! becomes a [`generation`], a [`call`] of an [`operation`] takes an [`instance`] of it, and what the
+//! guest asks of the host arrives in [`imports`]. What it streams passes a [`queue`]: [`events`] and
+//! [`sound`].
 
 pub mod bindings;
 mod call;
@@ -21,8 +22,11 @@ pub mod imports;
 mod instance;
 pub mod manifest;
 mod meter;
+mod operation;
+mod queue;
 mod shared;
 pub mod signature;
+mod sound;
 pub mod source;
 mod state;
 
@@ -31,3 +35,26 @@ pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use generation::Generation;
 pub use signature::TrustPolicy;
+pub use sound::{Pieces, Sound};
+
+/// Texts to continue.
+pub mod completions {
+    pub use super::bindings::completions::exports::llm_host::provider::completions::{Prompt, Request};
+}
+
+/// Texts and their vectors.
+pub mod embeddings {
+    pub use super::bindings::embeddings::exports::llm_host::provider::embeddings::{Input, Request, Response};
+}
+
+/// Pictures to make.
+pub mod images {
+    pub use super::bindings::images::exports::llm_host::provider::images::{Request, Response};
+}
+
+/// Sound from text and text from sound.
+pub mod speech {
+    pub use super::bindings::speech::exports::llm_host::provider::speech::{
+        SynthesisRequest, Transcript, TranscriptionRequest,
+    };
+}

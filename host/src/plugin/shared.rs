@@ -12,11 +12,11 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::call::{Streamed, chat_of, explain};
+use super::call::{Call, explain};
 use super::error::CallError;
 use super::generation::Generation;
 use super::instance::Guest;
-use crate::llm;
+use super::operation::Callee;
 
 /// The instance, once there is one.
 #[derive(Default)]
@@ -29,75 +29,67 @@ struct State {
 }
 
 struct Job {
-    work: Work,
+    work: Box<dyn Work>,
     request_id: Arc<str>,
     /// Frees the place when the job is dropped.
     _place: OwnedSemaphorePermit,
 }
 
-enum Work {
-    Complete(llm::ChatRequest, oneshot::Sender<Result<CompleteAnswer, CallError>>),
-    Stream(Streamed, oneshot::Sender<Result<(), CallError>>),
+/// A call of any type, and who waits for its outcome.
+trait Work: Send {
+    fn run<'c>(self: Box<Self>, callee: Callee<'c>) -> BoxFuture<'c, wasmtime::Result<()>>;
+    fn refuse(self: Box<Self>, error: CallError);
 }
 
-type CompleteAnswer = Result<llm::ChatResponse, llm::Error>;
+struct Asked<C: Call> {
+    call: C,
+    reply: oneshot::Sender<Result<C::Output, CallError>>,
+}
+
+impl<C: Call> Work for Asked<C> {
+    fn run<'c>(self: Box<Self>, callee: Callee<'c>) -> BoxFuture<'c, wasmtime::Result<()>> {
+        async move {
+            let output = self.call.run(callee).await?;
+            // A caller that has gone does not listen.
+            let _ = self.reply.send(Ok(output));
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn refuse(self: Box<Self>, error: CallError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
 
 impl SharedInstance {
-    /// Asks the instance for a whole answer.
-    pub(super) async fn complete(
-        &self,
-        generation: &Arc<Generation>,
-        places: usize,
-        request_id: Arc<str>,
-        request: llm::ChatRequest,
-    ) -> Result<CompleteAnswer, CallError> {
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Complete(request, reply);
-        self.submit(generation, places, request_id, work).await?;
-        let ended = || CallError::Trapped("another call in the shared instance ended it".into());
-        answer.await.unwrap_or_else(|_| Err(ended()))
-    }
-
-    /// Asks the instance for a stream; the receiver says how it ended.
-    pub(super) async fn stream(
-        &self,
-        generation: &Arc<Generation>,
-        places: usize,
-        request_id: Arc<str>,
-        call: Streamed,
-    ) -> Result<oneshot::Receiver<Result<(), CallError>>, CallError> {
-        let (reply, outcome) = oneshot::channel();
-        self.submit(generation, places, request_id, Work::Stream(call, reply))
-            .await?;
-        Ok(outcome)
-    }
-
     /// Takes no more calls; those that run go on.
     pub(super) fn close(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).queue.take();
     }
 
-    async fn submit(
+    /// Hands a call to the instance; the receiver says how it ended, or closes with the instance.
+    pub(super) async fn submit<C: Call>(
         &self,
         generation: &Arc<Generation>,
         places: usize,
         request_id: Arc<str>,
-        work: Work,
-    ) -> Result<(), CallError> {
+        call: C,
+    ) -> Result<oneshot::Receiver<Result<C::Output, CallError>>, CallError> {
+        let (reply, outcome) = oneshot::channel();
         let place = self
             .places(places)
             .acquire_owned()
             .await
             .map_err(|_| CallError::Drained)?;
+        let job = Job {
+            work: Box::new(Asked { call, reply }),
+            request_id,
+            _place: place,
+        };
         let queue = self.queue(generation, places);
-        queue
-            .send(Job {
-                work,
-                request_id,
-                _place: place,
-            })
-            .await
-            .map_err(|_| CallError::Drained)
+        queue.send(job).await.map_err(|_| CallError::Drained)?;
+        Ok(outcome)
     }
 
     fn places(&self, places: usize) -> Arc<Semaphore> {
@@ -136,10 +128,15 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
     };
     let meter = guest.store.data().meter.clone();
     let work = async {
-        let Guest { store, chat, .. } = &mut guest;
-        let chat = chat_of(chat.as_ref())?;
+        let Guest { store, instance, .. } = &mut guest;
+        let (instance, exports) = (&*instance, &generation.plugin.exports);
         store
             .run_concurrent(async |accessor| {
+                let callee = Callee {
+                    accessor,
+                    instance,
+                    exports,
+                };
                 let mut running: FuturesUnordered<BoxFuture<'_, wasmtime::Result<()>>> = FuturesUnordered::new();
                 let mut open = true;
                 while open || !running.is_empty() {
@@ -147,7 +144,7 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
                         Some(outcome) = running.next(), if !running.is_empty() => outcome?,
                         job = jobs.recv(), if open => match job {
                             Some(job) => {
-                                running.push(run(job, chat, accessor).boxed());
+                                running.push(run(job, callee).boxed());
                             }
                             None => open = false,
                         },
@@ -165,34 +162,21 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-async fn run(
-    job: Job,
-    chat: &super::bindings::chat::exports::llm_host::provider::chat::Guest,
-    accessor: &wasmtime::component::Accessor<super::state::GuestState>,
-) -> wasmtime::Result<()> {
+async fn run(job: Job, callee: Callee<'_>) -> wasmtime::Result<()> {
+    let Job {
+        work,
+        request_id,
+        _place,
+    } = job;
     // The limits on requests, answers and log lines are those of one call.
-    accessor.with(|mut access| access.get().begin_call(job.request_id));
-    match job.work {
-        Work::Complete(request, reply) => {
-            let answer = chat.call_complete(accessor, request).await?;
-            // A caller that has gone does not listen.
-            let _ = reply.send(Ok(answer));
-        }
-        Work::Stream(call, reply) => {
-            call.pump(chat, accessor).await?;
-            let _ = reply.send(Ok(()));
-        }
-    }
-    Ok(())
+    callee.accessor.with(|mut access| access.get().begin_call(request_id));
+    work.run(callee).await
 }
 
 /// Tells the jobs that were still waiting.
 fn refuse(jobs: &mut mpsc::Receiver<Job>, error: &CallError) {
     jobs.close();
     while let Ok(job) = jobs.try_recv() {
-        match job.work {
-            Work::Complete(_, reply) => drop(reply.send(Err(error.clone()))),
-            Work::Stream(_, reply) => drop(reply.send(Err(error.clone()))),
-        }
+        job.work.refuse(error.clone());
     }
 }

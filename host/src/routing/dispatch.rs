@@ -11,7 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Route, model_list::ModelLists, route};
 use crate::context::RequestContext;
-use crate::dispatch::{Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
+use crate::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
 use crate::error::GatewayError;
 use crate::plugin::{CallError, Generation};
 
@@ -23,28 +23,17 @@ pub struct AskPlugin {
 
 #[async_trait]
 impl Dispatch for AskPlugin {
-    async fn chat(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
+    async fn ask(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
         let snapshot = &context.snapshot;
         let Route { generation, model } = route(&snapshot.config.models, &snapshot.providers, &request.model)?;
-        let LlmRequest { mut chat, stream, .. } = request;
+        let LlmRequest { mut ask, .. } = request;
         let target = Target {
             provider: generation.provider.clone(),
             model: model.clone(),
             generation: generation.id,
         };
-        chat.model = model;
-        let id: Arc<str> = context.id.as_str().into();
-        let answer = before(context.deadline, async {
-            if stream {
-                let answered = generation.stream(id, chat, context.deadline).await;
-                let (start, events) = said(&generation, answered)?;
-                Ok(LlmAnswer::Stream { start, events })
-            } else {
-                let answered = generation.complete(id, chat).await;
-                Ok(LlmAnswer::Whole(Box::new(said(&generation, answered)?)))
-            }
-        })
-        .await?;
+        ask.set_model(model);
+        let answer = before(context.deadline, answer(context, &generation, ask)).await?;
         Ok(LlmResponse { target, answer })
     }
 
@@ -72,6 +61,30 @@ impl Dispatch for AskPlugin {
         let aliases: Vec<_> = aliases.collect();
         Ok(aliases.into_iter().chain(models).collect())
     }
+}
+
+async fn answer(context: &RequestContext, generation: &Arc<Generation>, ask: Ask) -> Result<LlmAnswer, GatewayError> {
+    let (id, deadline) = (Arc::from(context.id.as_str()), context.deadline);
+    let streamed = |(start, events)| LlmAnswer::Stream { start, events };
+    let whole = |answer| LlmAnswer::Whole(Box::new(answer));
+    Ok(match ask {
+        Ask::Chat { request, stream: true } => {
+            streamed(said(generation, generation.stream(id, request, deadline).await)?)
+        }
+        Ask::Chat { request, stream: false } => whole(said(generation, generation.complete(id, request).await)?),
+        Ask::Completion { request, stream: true } => {
+            streamed(said(generation, generation.stream_text(id, request, deadline).await)?)
+        }
+        Ask::Completion { request, stream: false } => {
+            whole(said(generation, generation.complete_text(id, request).await)?)
+        }
+        Ask::Embeddings(request) => LlmAnswer::Embeddings(said(generation, generation.embed(id, request).await)?),
+        Ask::Images(request) => LlmAnswer::Images(said(generation, generation.draw(id, request).await)?),
+        Ask::Synthesis(request) => LlmAnswer::Sound(said(generation, generation.speak(id, request, deadline).await)?),
+        Ask::Transcription(request) => {
+            LlmAnswer::Transcript(Box::new(said(generation, generation.transcribe(id, request).await)?))
+        }
+    })
 }
 
 /// Joins the two ways in which a call can fail.

@@ -142,7 +142,7 @@ fn part_words(part: &Part) -> Option<String> {
 }
 
 /// `[image/png, 68 bytes]`, `[image at https://…]`, `[a.pdf, application/pdf, 9 bytes]`.
-fn media_words(media: &Media) -> String {
+pub(crate) fn media_words(media: &Media) -> String {
     let kind = if media.media_type.is_empty() {
         "media"
     } else {

@@ -1,21 +1,27 @@
 //! An adapter that answers without a network, always in the same way.
 //!
 //! In: a conversation. Out: what was said last, said again; and, when the conversation asks for
-//! it, tool calls, structured output, reasoning, cut answers and errors. It shows what the host and
-//! a client can do before there is a key, and it is what their tests talk to; `README.md` has all
-//! it understands. Never: a clock, a random number or a memory.
+//! it, tool calls, structured output, reasoning, cut answers and errors. Likewise texts, vectors,
+//! pictures and sound. It shows what the host and a client can do before there is a key, and it is
+//! what their tests talk to; `README.md` has all it understands. Never: a clock, a random number or
+//! a memory.
 //!
 //! [`conversation`] reads what was said → [`command`] what it asks for → [`answer`] what to say →
-//! the stream. [`Chat::complete`] is the SDK's: it folds the stream.
+//! the stream. [`Chat::complete`] is the SDK's: it folds the stream. The other interfaces are a
+//! module each: [`continuation`], [`vector`], [`picture`], [`sound`].
 
 // The ABI's `error` stays below the lint's limit on wasm32, where it is what an adapter returns.
 #![allow(clippy::result_large_err)]
 
 mod answer;
 mod command;
+mod continuation;
 mod conversation;
 mod dropped;
+mod picture;
 mod schema;
+mod sound;
+mod vector;
 mod words;
 
 use llm_provider_sdk::types::{ChatRequest, Error, ModelInfo};
@@ -25,7 +31,7 @@ use llm_provider_sdk::{Chat, EventStream, Manifest, Provider};
 #[derive(Debug)]
 pub struct Echo;
 
-llm_provider_sdk::export!(Echo: chat);
+llm_provider_sdk::export!(Echo: chat, completions, embeddings, images, speech);
 
 /// What the adapter carries beside text.
 const CAPABILITIES: [&str; 6] = [
@@ -52,7 +58,19 @@ impl Provider for Echo {
             ..ModelInfo::new(id)
         };
         Ok(vec![
-            model("echo", "Echo", &["chat", "tools", "vision"]),
+            model(
+                "echo",
+                "Echo",
+                &[
+                    "chat",
+                    "tools",
+                    "vision",
+                    "completions",
+                    "embeddings",
+                    "images",
+                    "speech",
+                ],
+            ),
             model(
                 "echo-reasoning",
                 "Echo that thinks first",

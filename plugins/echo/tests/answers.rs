@@ -16,8 +16,8 @@ fn user(text: &str) -> ChatRequest {
 }
 
 fn answer(req: ChatRequest) -> ChatResponse {
-    let whole = block_on(Echo::complete(req.clone())).unwrap();
-    let streamed = block_on(async { Echo::stream(req).await?.fold().await }).unwrap();
+    let whole = block_on(<Echo as Chat>::complete(req.clone())).unwrap();
+    let streamed = block_on(async { <Echo as Chat>::stream(req).await?.fold().await }).unwrap();
     assert_eq!(whole, streamed);
     whole
 }
@@ -82,7 +82,7 @@ fn it_says_the_last_message_again_word_by_word() {
     assert_eq!(said, answer(user("Hello  wide\nworld")));
     assert_ne!(said.id, answer(user("Hello wide world")).id);
 
-    let mut stream = block_on(Echo::stream(user("Hello  wide\nworld"))).unwrap();
+    let mut stream = block_on(<Echo as Chat>::stream(user("Hello  wide\nworld"))).unwrap();
     let mut batches = Vec::new();
     while let Some(batch) = block_on(stream.next_batch()) {
         batches.push(batch);
@@ -129,7 +129,7 @@ fn several_choices() {
     assert_eq!(said.usage.unwrap().output, 6);
     for n in [0, 1000] {
         req.sampling.n = Some(n);
-        let error = block_on(Echo::complete(req.clone())).unwrap_err();
+        let error = block_on(<Echo as Chat>::complete(req.clone())).unwrap_err();
         assert_eq!(
             (error.kind, error.param.as_deref()),
             (ErrorKind::InvalidRequest, Some("n"))
@@ -176,7 +176,7 @@ fn tools_are_called_when_the_choice_says_so() {
             req.tools.clear();
         }
         req.tool_choice = Some(choice);
-        let error = block_on(Echo::complete(req.clone())).unwrap_err();
+        let error = block_on(<Echo as Chat>::complete(req.clone())).unwrap_err();
         assert_eq!(error.param.as_deref(), Some("tool_choice"));
     }
 }
@@ -240,7 +240,7 @@ fn thoughts_are_signed_and_have_to_come_back_as_they_were() {
         panic!("no thought")
     };
     reasoning.text.push('!');
-    let error = block_on(Echo::complete(req)).unwrap_err();
+    let error = block_on(<Echo as Chat>::complete(req)).unwrap_err();
     assert_eq!(
         (error.kind, error.param.as_deref()),
         (ErrorKind::InvalidRequest, Some("messages[1]"))
@@ -291,9 +291,9 @@ fn errors_before_and_within_the_answer() {
     for stream in [false, true] {
         let req = user("error rate-limited 1500");
         let error = if stream {
-            block_on(Echo::stream(req)).unwrap_err()
+            block_on(<Echo as Chat>::stream(req)).unwrap_err()
         } else {
-            block_on(Echo::complete(req)).unwrap_err()
+            block_on(<Echo as Chat>::complete(req)).unwrap_err()
         };
         assert_eq!(
             (error.kind, error.retry_after_ms, error.http_status),
@@ -302,10 +302,10 @@ fn errors_before_and_within_the_answer() {
     }
     let req = user("error after 2 overloaded");
     assert_eq!(
-        block_on(Echo::complete(req.clone())).unwrap_err().kind,
+        block_on(<Echo as Chat>::complete(req.clone())).unwrap_err().kind,
         ErrorKind::Overloaded
     );
-    let events = block_on(async { Echo::stream(req).await.unwrap().collect().await });
+    let events = block_on(async { <Echo as Chat>::stream(req).await.unwrap().collect().await });
     assert!(matches!(
         events.as_slice(),
         [

@@ -23,7 +23,7 @@ use llm_host::api::Front;
 use llm_host::clock::SystemClock;
 use llm_host::config::{Config, Env};
 use llm_host::context::RequestContext;
-use llm_host::dispatch::{Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
+use llm_host::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
 use llm_host::egress::client::{Client, ClientOptions};
 use llm_host::egress::credential::{Credentials, MemoryStore, VaultAccess, VaultKeeper};
 use llm_host::error::GatewayError;
@@ -150,8 +150,12 @@ struct Native;
 
 #[async_trait]
 impl Dispatch for Native {
-    async fn chat(&self, _: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
-        let said = request.chat.messages.last().and_then(|message| message.parts.first());
+    async fn ask(&self, _: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError> {
+        let Ask::Chat { request, stream } = request.ask else {
+            let message = "it only converses".to_owned();
+            return Err(GatewayError::Internal { message });
+        };
+        let said = request.messages.last().and_then(|message| message.parts.first());
         let text = match said.map(|part| &part.content) {
             Some(PartContent::Text(text)) => text.clone(),
             _ => String::new(),
@@ -170,7 +174,7 @@ impl Dispatch for Native {
             output_image: 0,
             extra: vec![],
         };
-        let answer = if request.stream {
+        let answer = if stream {
             piece_by_piece(&text, usage)
         } else {
             whole(text, usage)

@@ -8,6 +8,7 @@
 
 mod assistant;
 mod carriers;
+mod embeddings;
 pub(crate) mod error;
 mod media;
 mod message;
@@ -17,6 +18,7 @@ mod request;
 mod response;
 mod state;
 mod stream;
+mod texts;
 mod tool;
 mod usage;
 
@@ -34,66 +36,131 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::auth;
 use crate::context::RequestContext;
-use crate::dispatch::{LlmAnswer, LlmResponse, ModelEntry};
+use crate::dispatch::{Ask, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
 use crate::error::GatewayError;
 use crate::llm;
 
 use super::error::{Dialect, respond};
 use super::{Front, body, headers, sse};
-use request::AnswerForm;
+use request::Decoded;
 use response::Defaults;
+
+impl Front {
+    /// What the host adds where a provider is silent; `kind` is how OpenAI's ids of such an answer
+    /// begin.
+    fn defaults(&self, context: &RequestContext, kind: &str) -> Defaults {
+        Defaults {
+            id: format!("{kind}-{}", context.id),
+            created: self.now(),
+        }
+    }
+}
 
 /// This dialect's addresses.
 pub(super) fn routes() -> Router<Front> {
     Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/embeddings", post(embed))
         .route("/v1/models", get(list_models))
         .route("/v1/models/{*id}", get(one_model))
 }
 
 /// `POST /v1/chat/completions`.
 async fn chat(State(front): State<Front>, Extension(context): Extension<RequestContext>, request: Request) -> Response {
-    answer_chat(&front, &context, request).await.unwrap_or_else(|error| {
-        tracing::info!(request = %context.id, fault = ?error.fault(), %error, "chat request failed");
-        respond(&error, Dialect::OpenAi)
-    })
+    settled(&context, answer_chat(&front, &context, request).await)
 }
 
 async fn answer_chat(front: &Front, context: &RequestContext, request: Request) -> Result<Response, GatewayError> {
     let bytes = body::json(request, context, context.snapshot.config.server.max_body).await?;
-    let decoded = request::decode(&bytes)?;
+    let Decoded { request, stream, form } = request::decode(&bytes)?;
     // The typed request holds copies; the bytes may be many megabytes.
     drop(bytes);
-    auth::require_model(&context.principal, &decoded.request.model)?;
-    let answer = front.dispatch.chat(context, decoded.request).await?;
-    let defaults = Defaults {
-        id: format!("chatcmpl-{}", context.id),
-        created: front.now(),
-    };
-    Ok(chat_response(context, answer, decoded.form, defaults))
-}
-
-fn chat_response(context: &RequestContext, answer: LlmResponse, form: AnswerForm, defaults: Defaults) -> Response {
-    let LlmResponse { target, answer } = answer;
-    let (dropped, mut response) = match answer {
+    let (model, ask) = (request.model.clone(), Ask::Chat { request, stream });
+    let LlmResponse { target, answer } = ask_model(front, context, model, ask).await?;
+    let defaults = front.defaults(context, "chatcmpl");
+    let (dropped, response) = match answer {
         LlmAnswer::Whole(whole) => {
             let body = response::encode(&whole, form, &defaults);
             (whole.dropped, json(body))
         }
         LlmAnswer::Stream { start, events } => {
             let encoder = stream::Encoder::new(form, defaults, &target.provider);
-            let mut response = Response::new(Body::new(sse::Body::new(&start, events, encoder)));
-            let map = response.headers_mut();
-            map.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream; charset=utf-8"),
-            );
-            map.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            (start.dropped, response)
+            let body = sse::Body::new(&start, events, encoder);
+            (start.dropped, event_stream(body))
         }
+        _ => return Err(other_answer()),
     };
-    headers::set_answer(response.headers_mut(), &target, &dropped);
-    log_dropped(context, &target.provider, &dropped);
+    Ok(answered(context, &target, &dropped, response))
+}
+
+/// `POST /v1/embeddings`.
+async fn embed(
+    State(front): State<Front>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+) -> Response {
+    settled(&context, answer_embed(&front, &context, request).await)
+}
+
+async fn answer_embed(front: &Front, context: &RequestContext, request: Request) -> Result<Response, GatewayError> {
+    let bytes = body::json(request, context, context.snapshot.config.server.max_body).await?;
+    let (request, encoding) = embeddings::decode(&bytes)?;
+    drop(bytes);
+    let (model, ask) = (request.model.clone(), Ask::Embeddings(request));
+    let LlmResponse { target, answer } = ask_model(front, context, model, ask).await?;
+    let LlmAnswer::Embeddings(vectors) = answer else {
+        return Err(other_answer());
+    };
+    let response = json(embeddings::encode(&vectors, encoding));
+    Ok(answered(context, &target, &vectors.dropped, response))
+}
+
+/// Asks the model that a request names, if this caller may.
+async fn ask_model(
+    front: &Front,
+    context: &RequestContext,
+    model: String,
+    ask: Ask,
+) -> Result<LlmResponse, GatewayError> {
+    auth::require_model(&context.principal, &model)?;
+    front.dispatch.ask(context, LlmRequest { model, ask }).await
+}
+
+/// The response, or the failure in this dialect.
+fn settled(context: &RequestContext, outcome: Result<Response, GatewayError>) -> Response {
+    outcome.unwrap_or_else(|error| {
+        tracing::info!(request = %context.id, fault = ?error.fault(), %error, "a request failed");
+        respond(&error, Dialect::OpenAi)
+    })
+}
+
+/// A response with who gave it, and what did not reach them.
+fn answered(
+    context: &RequestContext,
+    target: &Target,
+    dropped: &[llm::DroppedField],
+    mut response: Response,
+) -> Response {
+    headers::set_answer(response.headers_mut(), target, dropped);
+    log_dropped(context, &target.provider, dropped);
+    response
+}
+
+/// The dispatch stack gave another kind of answer than was asked for.
+fn other_answer() -> GatewayError {
+    GatewayError::Internal {
+        message: "the answer is of another kind than was asked for".to_owned(),
+    }
+}
+
+fn event_stream<E: sse::Encoder>(body: sse::Body<E>) -> Response {
+    let mut response = Response::new(Body::new(body));
+    let map = response.headers_mut();
+    map.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    map.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 

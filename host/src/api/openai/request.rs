@@ -5,7 +5,6 @@
 //! thought of the provider that will answer.
 
 use crate::api::json::{Node, Object, Path};
-use crate::dispatch::LlmRequest;
 use crate::error::GatewayError;
 use crate::llm;
 
@@ -14,8 +13,10 @@ use super::{message, tool};
 /// A decoded request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Decoded {
-    /// What goes on.
-    pub(crate) request: LlmRequest,
+    /// What goes on. Its model is the one that the caller named.
+    pub(crate) request: llm::ChatRequest,
+    /// Whether the answer is wanted piece by piece.
+    pub(crate) stream: bool,
     /// What stays here.
     pub(crate) form: AnswerForm,
 }
@@ -50,7 +51,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Decoded, GatewayError> {
         .boolean("parallel_tool_calls")?
         .or(legacy_functions.then_some(false));
     let chat = llm::ChatRequest {
-        model: model.clone(),
+        model,
         messages,
         sampling: sampling(&mut object)?,
         tools,
@@ -66,7 +67,8 @@ pub(crate) fn decode(body: &[u8]) -> Result<Decoded, GatewayError> {
         },
     };
     Ok(Decoded {
-        request: LlmRequest { model, chat, stream },
+        request: chat,
+        stream,
         form: AnswerForm {
             include_usage,
             legacy_functions,
@@ -76,7 +78,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Decoded, GatewayError> {
 
 /// Takes `stream_options`. Usage concerns this wire alone, since an adapter always asks for it;
 /// the other options go on.
-fn stream_options(object: &mut Object<'_, '_>, nested: &mut llm::Extras) -> Result<bool, GatewayError> {
+pub(super) fn stream_options(object: &mut Object<'_, '_>, nested: &mut llm::Extras) -> Result<bool, GatewayError> {
     let path = object.path().field("stream_options");
     let Some(options) = object.take("stream_options") else {
         return Ok(false);
@@ -121,7 +123,8 @@ fn tool_choice(object: &mut Object<'_, '_>) -> Result<Option<llm::ToolChoice>, G
     Ok(chosen)
 }
 
-fn sampling(object: &mut Object<'_, '_>) -> Result<llm::Sampling, GatewayError> {
+/// Takes how the next token is chosen, and when to stop.
+pub(super) fn sampling(object: &mut Object<'_, '_>) -> Result<llm::Sampling, GatewayError> {
     Ok(llm::Sampling {
         temperature: object.number("temperature")?,
         top_p: object.number("top_p")?,

@@ -1,6 +1,7 @@
 //! Tests of the dialect: what is read, what is written, and that the two agree.
 
 mod decode;
+mod embeddings;
 mod encode;
 mod messages;
 mod round_trip;
@@ -18,10 +19,7 @@ fn decode(body: &Value) -> Result<Decoded, GatewayError> {
 }
 
 fn decoded(body: &Value) -> llm::ChatRequest {
-    decode(body)
-        .unwrap_or_else(|error| panic!("{error}: {body}"))
-        .request
-        .chat
+    decode(body).unwrap_or_else(|error| panic!("{error}: {body}")).request
 }
 
 /// The path, the code and the message of a refusal.

@@ -7,19 +7,33 @@ use crate::api::json::write::Object;
 use crate::api::json::{Node, Path};
 use crate::llm;
 
-/// Writes the fields of a usage object.
-pub(super) fn write(object: &mut Object<'_>, usage: &llm::Usage) {
-    let cache_write = usage.cache_write.saturating_add(usage.cache_write_long);
+/// Tokens of the prompt, and tokens of the answer.
+pub(super) fn sums(usage: &llm::Usage) -> (u64, u64) {
     let prompt = [
         usage.input,
         usage.cache_read,
-        cache_write,
+        usage.cache_write,
+        usage.cache_write_long,
         usage.input_audio,
         usage.input_image,
     ];
     let completion = [usage.output, usage.reasoning, usage.output_audio, usage.output_image];
     let sum = |counts: &[u64]| counts.iter().copied().fold(0, u64::saturating_add);
-    let (prompt, completion) = (sum(&prompt), sum(&completion));
+    (sum(&prompt), sum(&completion))
+}
+
+/// Writes the fields of the usage of what has no answer in tokens.
+pub(super) fn write_prompt(object: &mut Object<'_>, usage: &llm::Usage) {
+    let (prompt, completion) = sums(usage);
+    object.field("prompt_tokens", &prompt);
+    object.field("total_tokens", &prompt.saturating_add(completion));
+    object.extras(&usage.extra, &["prompt_tokens", "total_tokens"]);
+}
+
+/// Writes the fields of a usage object.
+pub(super) fn write(object: &mut Object<'_>, usage: &llm::Usage) {
+    let cache_write = usage.cache_write.saturating_add(usage.cache_write_long);
+    let (prompt, completion) = sums(usage);
     object.field("prompt_tokens", &prompt);
     object.field("completion_tokens", &completion);
     object.field("total_tokens", &prompt.saturating_add(completion));

@@ -65,11 +65,7 @@ fn two_names_of_one_limit() {
 fn stream_and_its_options() {
     let of = |fields: Value| {
         let decoded = decode(&with(fields)).unwrap();
-        (
-            decoded.request.stream,
-            decoded.form.include_usage,
-            decoded.request.chat.extra,
-        )
+        (decoded.stream, decoded.form.include_usage, decoded.request.extra)
     };
     assert_eq!(of(json!({})), (false, false, vec![]));
     assert_eq!(of(json!({"stream": true})), (true, false, vec![]));
@@ -93,7 +89,7 @@ fn unknown_fields_survive_in_order() {
         "messages": [{"role": "user", "content": "x"}], "metadata": null, "service_tier": "flex", "logprobs": true}"#;
     let decoded = super::request::decode(body).unwrap();
     assert_eq!(
-        decoded.request.chat.extra,
+        decoded.request.extra,
         extras(&[
             ("zeta", r#"{"b":1,"a":[1.5,null]}"#),
             ("logit_bias", r#"{"50256":-100}"#),
@@ -189,7 +185,7 @@ fn functions_of_the_first_form() {
     })))
     .unwrap();
     assert!(decoded.form.legacy_functions);
-    let chat = decoded.request.chat;
+    let chat = decoded.request;
     assert!(matches!(&chat.tools[..], [ToolSpec::Function(tool)] if tool.name == "f"));
     assert_eq!(chat.tool_choice, Some(ToolChoice::Named("f".into())));
     // That form has room for one call in an answer.
@@ -464,7 +460,7 @@ fn recorded_requests() {
                 continue;
             }
             let chat = match decode(body) {
-                Ok(decoded) => decoded.request.chat,
+                Ok(decoded) => decoded.request,
                 // What the provider refused as well.
                 Err(_) if recording["response"]["status"] == 400 => continue,
                 Err(error) => panic!("{}: {error}", path.display()),

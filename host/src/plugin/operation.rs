@@ -1,0 +1,134 @@
+//! What a plugin can be asked to do: one type for each function of the ABI that gives a whole
+//! answer.
+//!
+//! In: a request. Out: what the adapter reports. Never: how a call is run, which is
+//! [`call`](super::call)'s, or what runs beyond the call: streams are [`events`](super::events)'
+//! and [`sound`](super::sound)'s.
+
+use wasmtime::component::{Accessor, Instance};
+
+use super::bindings::{base, chat, completions, embeddings, images, speech};
+use super::call::Call;
+use super::component::Exports;
+use super::state::GuestState;
+use crate::llm;
+
+/// An instance, for the time of one call.
+#[derive(Clone, Copy)]
+pub(super) struct Callee<'c> {
+    pub(super) accessor: &'c Accessor<GuestState>,
+    pub(super) instance: &'c Instance,
+    pub(super) exports: &'c Exports,
+}
+
+macro_rules! interfaces {
+    ($($interface:ident: $indices:ty => $loaded:ty;)*) => {
+        impl Callee<'_> {
+            $(
+                pub(super) fn $interface(&self) -> wasmtime::Result<$loaded> {
+                    let indices: Option<&$indices> = self.exports.$interface.as_ref();
+                    // Whoever admits a call has looked; see `Generation::admit`.
+                    let indices = indices.ok_or_else(|| {
+                        wasmtime::Error::msg(concat!("`", stringify!($interface), "` is not exported"))
+                    })?;
+                    self.accessor.with(|access| indices.load(access, self.instance))
+                }
+            )*
+        }
+    };
+}
+
+interfaces! {
+    chat: chat::WithChatIndices => chat::WithChat;
+    completions: completions::WithCompletionsIndices => completions::WithCompletions;
+    embeddings: embeddings::WithEmbeddingsIndices => embeddings::WithEmbeddings;
+    images: images::WithImagesIndices => images::WithImages;
+    speech: speech::WithSpeechIndices => speech::WithSpeech;
+}
+
+impl Callee<'_> {
+    fn provider(&self) -> wasmtime::Result<base::Base> {
+        self.accessor
+            .with(|access| self.exports.base.load(access, self.instance))
+    }
+}
+
+/// Which of the ABI's interfaces a call is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interface {
+    Provider,
+    Chat,
+    Completions,
+    Embeddings,
+    Images,
+    Speech,
+}
+
+impl Interface {
+    /// Its name in the package.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Images => "images",
+            Self::Speech => "speech",
+        }
+    }
+
+    /// Whether a component has it.
+    pub(super) fn is_in(self, exports: &Exports) -> bool {
+        match self {
+            Self::Provider => true,
+            Self::Chat => exports.chat.is_some(),
+            Self::Completions => exports.completions.is_some(),
+            Self::Embeddings => exports.embeddings.is_some(),
+            Self::Images => exports.images.is_some(),
+            Self::Speech => exports.speech.is_some(),
+        }
+    }
+}
+
+macro_rules! operations {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($($field:ident: $type:ty),*) -> $answer:ty = $interface:ident, $loader:ident.$handle:ident.$function:ident;
+    )*) => {
+        $(
+            $(#[$doc])*
+            pub(super) struct $name { $(pub(super) $field: $type),* }
+
+            impl Call for $name {
+                type Output = Result<$answer, llm::Error>;
+                const INTERFACE: Interface = Interface::$interface;
+
+                async fn run(self, callee: Callee<'_>) -> wasmtime::Result<Self::Output> {
+                    let loaded = callee.$loader()?;
+                    loaded.$handle().$function(callee.accessor, $(self.$field),*).await
+                }
+            }
+        )*
+    };
+}
+
+operations! {
+    /// Asks for the models.
+    ListModels() -> Vec<llm::ModelInfo>
+        = Provider, provider.llm_host_provider_provider.call_list_models;
+    /// Continues a conversation as a whole.
+    Complete(request: llm::ChatRequest) -> llm::ChatResponse
+        = Chat, chat.llm_host_provider_chat.call_complete;
+    /// Continues texts as a whole.
+    CompleteText(request: super::completions::Request) -> llm::ChatResponse
+        = Completions, completions.llm_host_provider_completions.call_complete;
+    /// Embeds texts.
+    Embed(request: super::embeddings::Request) -> super::embeddings::Response
+        = Embeddings, embeddings.llm_host_provider_embeddings.call_embed;
+    /// Makes pictures.
+    Draw(request: super::images::Request) -> super::images::Response
+        = Images, images.llm_host_provider_images.call_generate;
+    /// Writes sound down.
+    Transcribe(request: super::speech::TranscriptionRequest) -> super::speech::Transcript
+        = Speech, speech.llm_host_provider_speech.call_transcribe;
+}
