@@ -6,7 +6,9 @@
 //!
 //! The way of a conversation: [`target`] reads the model's name, [`request`] writes Converse's input for
 //! it, [`transport`] has the AWS SDK write it to the wire and sends it, and [`response`] or [`stream`]
-//! reads the answer with the SDK's types into an [`answer`]. [`error`] reads what went wrong. [`wire`]
+//! reads the answer with the SDK's types into an [`answer`]. [`invoke`] asks a model in its own form
+//! instead; [`embeddings`] and [`images`] have no other. [`models`] lists what there is, and calls in
+//! Bedrock's own form pass by `native`. [`error`] reads what went wrong. [`wire`]
 //! keeps what the SDK's types would change.
 
 // The ABI's `error` stays below the lint's limit on wasm32.
@@ -14,21 +16,29 @@
 
 pub mod answer;
 pub mod converse;
+pub mod embeddings;
 pub mod endpoint;
 pub mod error;
+pub mod images;
+pub mod invoke;
+pub mod models;
+mod native;
 pub mod report;
 pub mod request;
 pub mod response;
 pub mod settings;
 pub mod stream;
 pub mod target;
+mod together;
 pub mod transport;
 pub mod usage;
 pub mod wire;
 
-use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error};
-use llm_provider_sdk::{Chat, CredentialSlot, EventStream, Manifest, Provider, host};
+use llm_openai_wire::call;
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
+use llm_provider_sdk::{Chat, CredentialSlot, Embeddings, EventStream, Images, Manifest, Provider, host, http};
 
+use crate::invoke::openai::PROFILE;
 use crate::request::Wish;
 use crate::settings::{Operation, Settings};
 use crate::target::Target;
@@ -93,6 +103,10 @@ impl Provider for Bedrock {
             serde_json::from_str(config).map_err(|error| format!("the settings do not fit their schema: {error}"))?;
         settings.check()
     }
+
+    async fn list_models() -> Result<Vec<ModelInfo>, Error> {
+        models::list(&host::config()?).await
+    }
 }
 
 /// What a conversation needs to begin.
@@ -108,9 +122,11 @@ impl Chat for Bedrock {
         let (settings, wish, target) = begin(&mut req)?;
         match target.operation {
             Operation::Converse => converse::complete(req, &target, wish, &settings).await,
-            _ => Err(Error::unsupported(
-                "this version asks models by Converse only: leave `operation` out",
-            )),
+            Operation::Invoke => invoke::complete(req, &target, wish, &settings).await,
+            Operation::ChatCompletions => {
+                let request = completions(&mut req, &target, &settings)?;
+                call::complete(request, &req, &PROFILE, &[]).await
+            }
         }
     }
 
@@ -118,11 +134,34 @@ impl Chat for Bedrock {
         let (settings, wish, target) = begin(&mut req)?;
         match target.operation {
             Operation::Converse => converse::stream(req, &target, wish, &settings).await,
-            _ => Err(Error::unsupported(
-                "this version asks models by Converse only: leave `operation` out",
-            )),
+            Operation::Invoke => invoke::stream(req, &target, wish, &settings).await,
+            Operation::ChatCompletions => {
+                let request = completions(&mut req, &target, &settings)?;
+                call::stream(request, &req, &PROFILE, &[]).await
+            }
         }
     }
 }
 
-llm_provider_sdk::export!(Bedrock: chat);
+/// A request to the OpenAI-compatible endpoint.
+fn completions(req: &mut ChatRequest, target: &Target, settings: &Settings) -> Result<http::Request, Error> {
+    req.model.clone_from(&target.id);
+    let url = format!("{}/openai/v1/chat/completions", target.origin(settings)?);
+    Ok(http::Request::post(url).credential(transport::slot(settings)))
+}
+
+impl Embeddings for Bedrock {
+    async fn embed(
+        req: llm_provider_sdk::embeddings::Request,
+    ) -> Result<llm_provider_sdk::embeddings::Response, Error> {
+        embeddings::embed(req, &host::config()?).await
+    }
+}
+
+impl Images for Bedrock {
+    async fn generate(req: llm_provider_sdk::images::Request) -> Result<llm_provider_sdk::images::Response, Error> {
+        images::generate(req, &host::config()?).await
+    }
+}
+
+llm_provider_sdk::export!(Bedrock: chat, embeddings, images, native);

@@ -53,6 +53,14 @@ impl Decoder {
         })
     }
 
+    /// A field of the answer that came beside its events.
+    pub(crate) fn field(&mut self, name: &str, json: String, out: &mut Vec<ChatEvent>) {
+        if !self.answer.has_ended() {
+            self.answer.field(name, json);
+            out.append(&mut self.answer.take());
+        }
+    }
+
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {
         if let Some(error) = exception(&frame, &self.asked) {
             return Err(error);

@@ -83,10 +83,27 @@ impl Operation {
         Self { bag }
     }
 
-    /// Writes the request of this input.
+    /// Writes the request of an input whose body is the caller's bytes.
+    ///
+    /// Errors: as [`write`](Self::write).
+    pub fn write_blob<I>(&mut self, input: I) -> Result<Written, Error>
+    where
+        I: fmt::Debug + Send + Sync + 'static,
+    {
+        self.written(input, |body| body.to_vec())
+    }
+
+    /// Writes the request of this input, with the texts to splice into its JSON.
     ///
     /// Errors: `invalid-request` when the SDK refuses the input, e.g. an empty model id.
     pub fn write<I>(&mut self, input: I, splice: &Splice) -> Result<Written, Error>
+    where
+        I: fmt::Debug + Send + Sync + 'static,
+    {
+        self.written(input, |body| splice.apply(body))
+    }
+
+    fn written<I>(&mut self, input: I, body: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<Written, Error>
     where
         I: fmt::Debug + Send + Sync + 'static,
     {
@@ -102,7 +119,7 @@ impl Operation {
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-            body: splice.apply(request.body().bytes().unwrap_or_default()),
+            body: body(request.body().bytes().unwrap_or_default()),
         })
     }
 

@@ -15,6 +15,13 @@ use std::hash::{BuildHasher, Hasher};
 use aws_smithy_types::Document;
 use serde_json::{Map, Value};
 
+/// Sets a member of a JSON object. Anything else has none, and stays.
+pub fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Texts for the places that were marked, and members that stand at the body's front.
 #[derive(Debug)]
 pub struct Splice {

@@ -13,6 +13,12 @@
 
 #[path = "recordings/exchange.rs"]
 mod exchange;
+#[path = "recordings/invoke.rs"]
+mod invoke;
+#[path = "../../anthropic/tests/recordings/request.rs"]
+mod messages_request;
+#[path = "recordings/own_form.rs"]
+mod own_form;
 #[path = "recordings/plain.rs"]
 mod plain;
 #[path = "recordings/request.rs"]

@@ -214,6 +214,39 @@ impl Framer {
     }
 }
 
+/// A frame of these text headers and this payload, with its checksums: what a test's provider sends.
+/// Names of more than 255 bytes and values of more than 65535 are cut, since they have no form.
+pub fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+    let mut names = Vec::new();
+    for (name, value) in headers {
+        let name = name.as_bytes().get(..usize::from(u8::MAX)).unwrap_or(name.as_bytes());
+        let value = value
+            .as_bytes()
+            .get(..usize::from(u16::MAX))
+            .unwrap_or(value.as_bytes());
+        names.extend(u8::try_from(name.len()));
+        names.extend_from_slice(name);
+        names.push(7);
+        names.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes());
+        names.extend_from_slice(value);
+    }
+    seal(&names, payload)
+}
+
+/// A frame whose headers are these bytes.
+fn seal(headers: &[u8], payload: &[u8]) -> Vec<u8> {
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let total = PRELUDE + headers.len() + payload.len() + CHECKSUM;
+    let mut out = Vec::with_capacity(total);
+    out.extend_from_slice(&number(total));
+    out.extend_from_slice(&number(headers.len()));
+    out.extend_from_slice(&crc32(&out).to_be_bytes());
+    out.extend_from_slice(headers);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&crc32(&out).to_be_bytes());
+    out
+}
+
 /// The frame at the front; `None` when it is not complete.
 fn frame(bytes: &[u8], limit: usize) -> Result<Option<Frame>, Fault> {
     let Some(prelude) = bytes.get(..PRELUDE) else {

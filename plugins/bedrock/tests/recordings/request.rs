@@ -213,13 +213,14 @@ pub(crate) fn meaning(body: &Value) -> Value {
     if let Some(text) = schema.as_str() {
         *schema = serde_json::from_str(text).unwrap();
     }
-    plain(&out)
+    spelt(&out)
 }
 
-fn plain(value: &Value) -> Value {
+/// With numbers spelt in one way, and without members that say nothing.
+pub(crate) fn spelt(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| (name.clone(), plain(value)));
+            let fields = fields.iter().map(|(name, value)| (name.clone(), spelt(value)));
             let empty = |name: &str, value: &Value| {
                 let is_empty =
                     value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
@@ -236,7 +237,7 @@ fn plain(value: &Value) -> Value {
             };
             Value::Object(fields.filter(|(name, value)| !empty(name, value)).collect())
         }
-        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Array(items) => items.iter().map(spelt).collect(),
         Value::Number(number) => json!(number.as_f64()),
         other => other.clone(),
     }

@@ -3,31 +3,6 @@ use std::path::Path;
 use super::*;
 use crate::testing::every_split;
 
-/// A frame of these text headers and this payload.
-fn build(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
-    let mut names = Vec::new();
-    for (name, value) in headers {
-        names.push(u8::try_from(name.len()).unwrap());
-        names.extend(name.as_bytes());
-        names.push(7);
-        names.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
-        names.extend(value.as_bytes());
-    }
-    seal(&names, payload)
-}
-
-/// A frame whose headers are these bytes, with right checksums.
-fn seal(headers: &[u8], payload: &[u8]) -> Vec<u8> {
-    let total = PRELUDE + headers.len() + payload.len() + CHECKSUM;
-    let mut out = u32::try_from(total).unwrap().to_be_bytes().to_vec();
-    out.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());
-    out.extend(crc32(&out).to_be_bytes());
-    out.extend(headers);
-    out.extend(payload);
-    out.extend(crc32(&out).to_be_bytes());
-    out
-}
-
 fn feed(pieces: &[&[u8]]) -> (Vec<Result<Frame, Fault>>, bool) {
     let mut framer = Framer::new();
     let frames = pieces.iter().flat_map(|piece| framer.feed(piece)).collect();
@@ -42,9 +17,9 @@ fn checksum_of_the_standard() {
 
 #[test]
 fn frames_come_out_whole_however_they_are_cut() {
-    let mut bytes = build(&[(":event-type", "a"), (":message-type", "event")], b"{\"x\":1}");
-    bytes.extend(build(&[], b""));
-    bytes.extend(build(&[(":event-type", "b")], &[0xff; 40]));
+    let mut bytes = encode(&[(":event-type", "a"), (":message-type", "event")], b"{\"x\":1}");
+    bytes.extend(encode(&[], b""));
+    bytes.extend(encode(&[(":event-type", "b")], &[0xff; 40]));
     let (whole, open) = feed(&[&bytes]);
     let frames: Vec<&Frame> = whole.iter().map(|frame| frame.as_ref().unwrap()).collect();
     assert_eq!((frames.len(), open), (3, false));
@@ -62,7 +37,7 @@ fn frames_come_out_whole_however_they_are_cut() {
 
 #[test]
 fn what_is_missing_is_seen() {
-    let bytes = build(&[(":event-type", "a")], b"{}");
+    let bytes = encode(&[(":event-type", "a")], b"{}");
     for at in 1..bytes.len() {
         let (frames, open) = feed(&[&bytes[..at]]);
         assert!(frames.is_empty() && open, "cut at {at}");
@@ -72,7 +47,7 @@ fn what_is_missing_is_seen() {
 
 #[test]
 fn a_damaged_frame_is_named_and_ends_the_stream() {
-    let good = build(&[(":event-type", "a")], b"{}");
+    let good = encode(&[(":event-type", "a")], b"{}");
     let flip = |at: usize| {
         let mut bytes = good.clone();
         bytes[at] ^= 1;
@@ -105,7 +80,7 @@ fn a_damaged_frame_is_named_and_ends_the_stream() {
 
 #[test]
 fn a_frame_may_not_be_larger_than_the_limit() {
-    let bytes = build(&[], &[0; 100]);
+    let bytes = encode(&[], &[0; 100]);
     let limit = bytes.len();
     assert!(Framer::with_limit(limit).feed(&bytes)[0].is_ok());
     let fault = Fault::TooLong { limit: limit - 1 };

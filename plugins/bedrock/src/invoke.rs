@@ -1,0 +1,196 @@
+//! Conversations by InvokeModel and InvokeModelWithResponseStream, in the model's own form.
+//!
+//! In: a neutral request and its target. Out: the answer, whole or as a stream. Never: a family's form;
+//! each has a module of its own, which this one chooses by the target.
+
+mod claude;
+mod nova;
+pub(crate) mod openai;
+mod prompt;
+mod stream;
+mod text;
+
+use aws_sdk_bedrockruntime::operation::invoke_model::{InvokeModel, InvokeModelInput, InvokeModelOutput};
+use aws_sdk_bedrockruntime::operation::invoke_model_with_response_stream::{
+    InvokeModelWithResponseStream, InvokeModelWithResponseStreamInput,
+};
+use aws_sdk_bedrockruntime::types::Trace;
+use aws_smithy_types::Blob;
+use bytes::Bytes;
+use llm_provider_sdk::EventStream;
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, Usage};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::answer::Context;
+use crate::converse::{asked, is_event_stream, located};
+use crate::request::{Wish, built};
+use crate::settings::{Guardrail, Settings};
+use crate::target::{Family, Target};
+use crate::transport::{self, Answered, Operation};
+
+const JSON: &str = "application/json";
+
+/// A request in a family's own form.
+#[derive(Debug)]
+struct Encoded {
+    body: Vec<u8>,
+    form: Form,
+}
+
+/// How the answer is read.
+#[derive(Debug)]
+enum Form {
+    Claude(llm_plugin_anthropic::response::Context),
+    OpenAi(llm_openai_wire::Asked),
+    Nova(Context),
+    Text(text::Shape, Context),
+}
+
+impl Form {
+    /// Reads a whole answer.
+    fn whole(self, head: &Answered, body: &[u8]) -> Result<ChatResponse, Error> {
+        match self {
+            Self::Claude(context) => llm_plugin_anthropic::response::decode(body, context),
+            Self::OpenAi(asked) => llm_openai_wire::response::decode(body, asked, &openai::PROFILE),
+            Self::Nova(context) => nova::decode(head, body, context),
+            Self::Text(shape, context) => text::decode(shape, head, body, context),
+        }
+    }
+
+    /// Reads the pieces of a streamed answer.
+    fn pieces(self) -> Result<Box<dyn stream::Pieces>, Error> {
+        Ok(match self {
+            Self::Claude(context) => Box::new(stream::Events::new(llm_plugin_anthropic::stream::Decoder::new(context))),
+            Self::OpenAi(asked) => Box::new(openai::Chunks::new(asked)),
+            Self::Nova(context) => Box::new(nova::Chunks::new(context)?),
+            Self::Text(shape, context) => Box::new(text::Chunks::new(shape, context)),
+        })
+    }
+}
+
+fn encode(req: ChatRequest, target: &Target, wish: &Wish, stream: bool) -> Result<Encoded, Error> {
+    match target.family {
+        Family::Claude => claude::encode(req, target, wish),
+        Family::Nova => nova::encode(req, target, wish),
+        Family::Titan | Family::Llama | Family::Command | Family::CommandR | Family::Jurassic => {
+            text::encode(req, target, wish, stream)
+        }
+        Family::Mistral if prompt::is_mistral_prompt(&target.base) => text::encode(req, target, wish, stream),
+        Family::Mistral | Family::Jamba | Family::OpenAi | Family::Other => openai::encode(req, wish),
+    }
+}
+
+/// Members that the caller wants in the body, whatever it says otherwise.
+fn additional(wish: &Wish) -> Map<String, Value> {
+    match wish.fields.get("additionalModelRequestFields") {
+        Some(Value::Object(fields)) => fields.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// Asks for a whole answer.
+pub async fn complete(
+    req: ChatRequest,
+    target: &Target,
+    wish: Wish,
+    settings: &Settings,
+) -> Result<ChatResponse, Error> {
+    let Encoded { body, form } = encode(req, target, &wish, false)?;
+    let guardrail = wish.guardrail.as_ref().or(settings.guardrail.as_ref());
+    let (head, body) = invoke(&target.id, body, guardrail, target, settings).await?;
+    form.whole(&head, &body).map_err(|error| located(error, &head))
+}
+
+/// One InvokeModel.
+pub(crate) async fn invoke(
+    model: &str,
+    body: Vec<u8>,
+    guardrail: Option<&Guardrail>,
+    target: &Target,
+    settings: &Settings,
+) -> Result<(Answered, Vec<u8>), Error> {
+    let input = InvokeModelInput::builder()
+        .model_id(model)
+        .content_type(JSON)
+        .accept(JSON)
+        .body(Blob::new(body))
+        .set_guardrail_identifier(guardrail.map(|guardrail| guardrail.identifier.clone()))
+        .set_guardrail_version(guardrail.map(|guardrail| guardrail.version.clone()))
+        .set_trace(guardrail.and_then(trace))
+        .build();
+    let mut operation = Operation::of(&InvokeModel::new());
+    // What the model gets is the caller's bytes already: nothing is spliced in.
+    let written = operation.write_blob(built(input)?)?;
+    let asked = asked("bedrock:InvokeModel", target);
+    let answer = transport::send(&target.origin(settings)?, written, transport::slot(settings), &asked).await?;
+    let head = transport::head(&answer);
+    let body = Bytes::from(transport::body(answer).await?);
+    let output: InvokeModelOutput = operation.read(&head, body)?;
+    Ok((head, output.body.into_inner()))
+}
+
+/// Asks for an answer piece by piece.
+pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Settings) -> Result<EventStream, Error> {
+    let Encoded { body, form } = encode(req, target, &wish, true)?;
+    let guardrail = wish.guardrail.as_ref().or(settings.guardrail.as_ref());
+    let input = InvokeModelWithResponseStreamInput::builder()
+        .model_id(&target.id)
+        .content_type(JSON)
+        .accept(JSON)
+        .body(Blob::new(body))
+        .set_guardrail_identifier(guardrail.map(|guardrail| guardrail.identifier.clone()))
+        .set_guardrail_version(guardrail.map(|guardrail| guardrail.version.clone()))
+        .set_trace(guardrail.and_then(trace))
+        .build();
+    let mut operation = Operation::of(&InvokeModelWithResponseStream::new());
+    let written = operation.write_blob(built(input)?)?;
+    let asked = asked("bedrock:InvokeModelWithResponseStream", target);
+    let answer = transport::send(&target.origin(settings)?, written, transport::slot(settings), &asked).await?;
+    let head = transport::head(&answer);
+    is_event_stream(&answer).map_err(|error| located(error, &head))?;
+    let decoder = stream::Decoder::new(&operation, &head, form.named(&head).pieces()?, asked.keep())?;
+    EventStream::decode(answer, decoder).begin().await
+}
+
+impl Form {
+    /// With the service's id of the request.
+    fn named(mut self, head: &Answered) -> Self {
+        if let Self::Nova(context) | Self::Text(_, context) = &mut self {
+            context.id = head.request_id();
+        }
+        self
+    }
+}
+
+fn trace(guardrail: &Guardrail) -> Option<Trace> {
+    let word = guardrail.trace.as_deref()?;
+    Some(Trace::from(word.to_ascii_uppercase().as_str()))
+}
+
+/// What a call used.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Metrics {
+    #[serde(rename = "inputTokenCount", default)]
+    input: f64,
+    #[serde(rename = "outputTokenCount", default)]
+    output: f64,
+    #[serde(rename = "cacheReadInputTokenCount", default)]
+    read: f64,
+    #[serde(rename = "cacheWriteInputTokenCount", default)]
+    write: f64,
+}
+
+impl Metrics {
+    /// The buckets. Some models count in fractions of zero: `28.0`.
+    pub(crate) fn usage(self) -> Usage {
+        // Counts are not negative; the cast of one that is would be 0.
+        Usage {
+            input: self.input as u64,
+            cache_read: self.read as u64,
+            cache_write: self.write as u64,
+            output: self.output as u64,
+            ..Usage::default()
+        }
+    }
+}
