@@ -205,6 +205,11 @@ pub trait CredentialStore: Send + Sync + 'static {
     fn secrets(&self, name: &str) -> Option<Secrets>;
 }
 
+/// Those of some grants that concern the holder.
+pub(super) fn concerning(grants: &[Arc<Grant>], holder: &Holder) -> Vec<Arc<Grant>> {
+    grants.iter().filter(|grant| grant.concerns(holder)).cloned().collect()
+}
+
 /// The store that a send has loaded.
 pub type LoadedStore = Arc<Box<dyn CredentialStore>>;
 
@@ -269,11 +274,7 @@ impl MemoryStore {
 
 impl CredentialStore for MemoryStore {
     fn grants(&self, holder: &Holder) -> Vec<Arc<Grant>> {
-        self.grants
-            .iter()
-            .filter(|grant| grant.concerns(holder))
-            .cloned()
-            .collect()
+        concerning(&self.grants, holder)
     }
 
     fn credential(&self, name: &str) -> Option<Arc<CredentialFacts>> {

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use http::Method;
 use llm_host_vault::{Entry, Secrets, Vault};
 
-use super::store::{CredentialFacts, CredentialStore, Grant, Holder, Pin};
+use super::store::{CredentialFacts, CredentialStore, Grant, Holder, Pin, concerning};
 use crate::egress::allow_list::PathGlob;
 use crate::egress::origin::{OriginPattern, PatternError};
 use crate::egress::target::parse_method;
@@ -136,11 +136,7 @@ fn read_grant(grant: &llm_host_vault::Grant) -> Result<Grant, String> {
 
 impl CredentialStore for VaultStore {
     fn grants(&self, holder: &Holder) -> Vec<Arc<Grant>> {
-        self.grants
-            .iter()
-            .filter(|grant| grant.concerns(holder))
-            .cloned()
-            .collect()
+        concerning(&self.grants, holder)
     }
 
     fn credential(&self, name: &str) -> Option<Arc<CredentialFacts>> {
