@@ -98,6 +98,16 @@ async fn an_instance_that_is_none_is_found_out_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_asked_for_in_the_clear_from_another_machine() {
+    let Some(fake) = FakeAws::start().await else { return };
+    let attributes = [("source", "assume-role"), ("role_arn", ROLE), ("region", "us-east-1")];
+    let plan = plan(&fake, &attributes, KEYS).variable("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
+    let host = plan.start().await;
+    let told = send(&host, &fake, CONVERSE).await;
+    told.assert_failed("credential", &["`sts.example.com` is asked without TLS"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_key_shows_in_the_log_or_in_an_answer() {
     let Some(fake) = FakeAws::start().await else { return };
     fake.keys(KEY_ID, SECRET, None).await;

@@ -11,7 +11,7 @@ use llm_host_vault::{Draft, Entry, NewEntry, Secret, Secrets, Vault, VaultError}
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::kinds::{self, Attributes, Fields, KINDS, SOURCE};
+use super::kinds::{self, Attributes, Fields, KINDS, Kind, SOURCE};
 use super::opening;
 use crate::cli::{Session, Usage, input};
 use crate::config::keys::nearest;
@@ -135,25 +135,20 @@ fn change(
             entry.kind
         );
     }
-    let mut hosts = if command.hosts.is_empty() {
-        entry.hosts.clone()
-    } else {
-        command.hosts.clone()
+    let mut all = entry.attributes.clone();
+    all.extend(attributes);
+    let kind = kinds::find(&entry.kind);
+    if let Some(kind) = kind {
+        check_change(kind, entry, &all)?;
+    }
+    let mut hosts = match (command.hosts.as_slice(), kind) {
+        ([], Some(kind)) => hosts_after(kind, entry, &all),
+        ([], None) => entry.hosts.clone(),
+        (named, _) => named.to_vec(),
     };
     for host in &command.add_hosts {
         if !hosts.contains(host) {
             hosts.push(host.clone());
-        }
-    }
-    let mut all = entry.attributes.clone();
-    all.extend(attributes);
-    if let Some(kind) = kinds::find(&entry.kind) {
-        let fields = kind.fields(&all, &[]).map_err(Usage)?;
-        if fields.needed.iter().any(|field| !entry.fields.contains(field)) && has_sources(&all) {
-            bail!(
-                "{name:?} needs other secrets then: {}; --replace sets it anew",
-                fields.needed.join(", ")
-            );
         }
     }
     vault.edit(|draft| {
@@ -162,6 +157,33 @@ fn change(
     })?;
     let revision = vault.save()?;
     done(session, "changed", name, revision)
+}
+
+/// Whether an entry makes sense with other attributes and its present secrets.
+fn check_change(kind: &Kind, entry: &Entry, attributes: &Attributes) -> anyhow::Result<()> {
+    if !has_sources(attributes) {
+        kind.fields(attributes, &entry.fields).map_err(Usage)?;
+        return Ok(());
+    }
+    let needed = kind.fields(attributes, &[]).map_err(Usage)?.needed;
+    if needed.iter().any(|field| !entry.fields.contains(field)) {
+        bail!(
+            "{:?} needs other secrets then: {}; --replace sets it anew",
+            entry.name,
+            needed.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Hosts that nobody named follow the attributes; those that an admin named stay.
+fn hosts_after(kind: &Kind, entry: &Entry, attributes: &Attributes) -> Vec<String> {
+    let (before, after) = ((kind.hosts)(&entry.attributes), (kind.hosts)(attributes));
+    if !after.is_empty() && entry.hosts == before {
+        after
+    } else {
+        entry.hosts.clone()
+    }
 }
 
 pub(super) fn rotate(session: &Session, command: &Rotate) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ pub mod region;
 mod sign;
 pub(super) mod source;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -63,6 +64,14 @@ impl Aws {
             .await?;
         Ok(Credentials::clone(&keys))
     }
+}
+
+/// Whether an entry with these attributes says all that its source needs. Nothing is asked.
+///
+/// # Errors
+/// What is missing.
+pub fn check(attributes: &BTreeMap<String, String>) -> Result<(), SourceError> {
+    Settings::read(attributes).map(|_| ())
 }
 
 /// Signs requests for one service.

@@ -26,6 +26,7 @@ use http::HeaderMap;
 use tower::Layer;
 
 pub use attach::{Attach, AttachError, Outgoing, Way, kind_fits, plan};
+pub use aws::check as check_aws;
 pub use aws::region as aws_region;
 pub use aws::{Service as SignedService, SourceError};
 pub use entra::Scope;

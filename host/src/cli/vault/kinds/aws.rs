@@ -6,6 +6,7 @@
 use super::variables::{Hosts, Import, To, Variable};
 use super::{Attribute, Attributes, Form, Kind};
 use crate::egress::credential::aws_region::is_region;
+use crate::egress::credential::check_aws;
 
 const PROFILE: Attribute = Attribute::optional("profile", "the profile's name [default: default]");
 const CONFIG_FILE: Attribute = Attribute::optional("config_file", "instead of ~/.aws/config");
@@ -129,7 +130,7 @@ fn check(attributes: &Attributes) -> Result<(), String> {
             "duration {duration:?} is not a number of seconds from 900 to 43200"
         ));
     }
-    Ok(())
+    check_aws(attributes).map_err(|error| error.to_string())
 }
 
 fn regions(attributes: &Attributes) -> impl Iterator<Item = &str> {
@@ -241,6 +242,7 @@ const fn container(variables: &'static [Variable]) -> Import {
 mod tests {
     use super::super::find;
     use super::super::tests::attributes;
+    use super::check_aws;
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/llm";
 
@@ -332,6 +334,29 @@ mod tests {
             let refused = fields(pairs).unwrap_err();
             for word in words {
                 assert!(refused.contains(word), "{pairs:?}: {refused}");
+            }
+        }
+    }
+
+    /// What the host reads is what the command line asks for: with all that a form requires the
+    /// host has what it needs, and without any of that it has not.
+    #[test]
+    fn the_host_needs_what_the_forms_require() {
+        let value = |name: &str| match name {
+            "role_arn" => ROLE,
+            "region" | "sso_region" => "us-east-1",
+            "duration" => "900",
+            _ => "x",
+        };
+        let kind = find("aws").unwrap();
+        for form in kind.forms {
+            let named = form.attributes.iter().map(|one| (one.name, value(one.name)));
+            let all: Vec<_> = named.chain([("source", form.name)]).collect();
+            assert_eq!(check_aws(&attributes(&all)), Ok(()), "{}", form.name);
+            for one in form.attributes {
+                let others: Vec<_> = all.iter().copied().filter(|(name, _)| *name != one.name).collect();
+                let lacking = check_aws(&attributes(&others));
+                assert_eq!(lacking.is_err(), one.required, "{} without {}", form.name, one.name);
             }
         }
     }

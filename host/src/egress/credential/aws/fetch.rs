@@ -347,3 +347,70 @@ const PASSING_CODES: [&str; 9] = [
     "ThrottlingException",
     "TooManyRequestsException",
 ];
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
+    use super::super::http::SmithyClient;
+    use super::*;
+    use crate::egress::client::{Client, ClientOptions};
+
+    #[test]
+    fn what_may_pass_is_told_from_what_may_not() {
+        let said = |code: &str| ErrorMetadata::builder().code(code).message("in AWS's words").build();
+        let gone = || ConnectorError::io("no answer from `sts.example`: connection refused".into());
+        for (error, text, passing) in [
+            (
+                CredentialsError::provider_error(said("AccessDenied")),
+                "AccessDenied: in AWS's words",
+                false,
+            ),
+            (
+                CredentialsError::provider_error(said("Throttling")),
+                "Throttling: in AWS's words",
+                true,
+            ),
+            (
+                CredentialsError::provider_error(gone()),
+                "io error: no answer from `sts.example`: connection refused",
+                true,
+            ),
+            (
+                CredentialsError::invalid_configuration("no such profile"),
+                "no such profile",
+                false,
+            ),
+            (
+                CredentialsError::not_loaded_no_source(),
+                "the credential provider was not enabled",
+                false,
+            ),
+            (
+                CredentialsError::provider_timed_out(Duration::from_secs(5)),
+                "credentials provider timed out after 5 seconds",
+                true,
+            ),
+        ] {
+            assert_eq!(read_failure(&error), (text.to_owned(), passing));
+        }
+    }
+
+    #[test]
+    fn a_failure_does_not_repeat_the_entrys_own_secrets() {
+        let secrets = Secrets::one("secret_access_key", Secret::new("canary-secret-key-0001"));
+        let client = Client::new(ClientOptions::default()).unwrap().for_tokens().unwrap();
+        let fetching = Fetching {
+            region: None,
+            secrets,
+            client: SharedHttpClient::new(SmithyClient::new(client)),
+        };
+        let error = CredentialsError::invalid_configuration("it was canary-secret-key-0001 that failed");
+        let told = fetching.failure("assume-role", "the fix".to_owned(), &error);
+        assert_eq!(
+            told.reason,
+            "AWS source `assume-role` gave no keys: it was [secret] that failed; the fix"
+        );
+        assert!(!told.retryable);
+    }
+}

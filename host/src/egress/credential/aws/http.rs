@@ -13,7 +13,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::super::token_client::{innermost, may_carry_tokens};
 
@@ -21,6 +22,7 @@ use super::super::token_client::{innermost, may_carry_tokens};
 const EXCHANGE_LIMIT: Duration = Duration::from_secs(20);
 /// The most bytes of an answer. Keys are a few kilobytes.
 const MAX_ANSWER: usize = 1 << 20;
+const USUAL_ANSWER: usize = 16 << 10;
 
 /// Connections of the host's.
 #[derive(Debug, Clone)]
@@ -82,7 +84,10 @@ async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpR
         return Err(user(&reason));
     }
     // All that this library sends on these ways is in memory.
-    let body = body.bytes().map(Bytes::copy_from_slice).unwrap_or_default();
+    let body = body
+        .bytes()
+        .map(|bytes| Zeroizing::new(bytes.to_vec()))
+        .unwrap_or_default();
     let mut sent = reqwest::Request::new(parts.method, url);
     *sent.headers_mut() = parts.headers;
     // Tokens are among them, and what is marked is not logged.
@@ -90,7 +95,7 @@ async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpR
         value.set_sensitive(true);
     }
     if !body.is_empty() {
-        *sent.body_mut() = Some(body.into());
+        *sent.body_mut() = Some(Bytes::from_owner(body).into());
     }
     let failed = |error: reqwest::Error| {
         let timeout = error.is_timeout();
@@ -105,7 +110,8 @@ async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpR
     let mut answer = http::Response::new(SdkBody::empty());
     *answer.status_mut() = response.status();
     *answer.headers_mut() = std::mem::take(response.headers_mut());
-    let mut body = BytesMut::new();
+    // Room for the whole at once: a buffer that grows leaves copies of the keys behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER));
     while let Some(piece) = response.chunk().await.map_err(&failed)? {
         if body.len() + piece.len() > MAX_ANSWER {
             return Err(ConnectorError::other(
@@ -115,7 +121,7 @@ async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpR
         }
         body.extend_from_slice(&piece);
     }
-    *answer.body_mut() = SdkBody::from(body.freeze());
+    *answer.body_mut() = SdkBody::from(Bytes::from_owner(body));
     HttpResponse::try_from(answer)
         .map_err(|_| ConnectorError::other(format!("the answer of `{host}` is malformed").into(), None))
 }
