@@ -145,9 +145,7 @@ impl Manifest {
     pub fn origins(&self, settings: &Map<String, Value>) -> Result<Vec<String>, String> {
         let mut origins = Vec::with_capacity(self.egress.len());
         for template in &self.egress {
-            if let Some(origin) = expand(template, settings)? {
-                origins.push(origin);
-            }
+            origins.extend(expand(template, settings)?);
         }
         Ok(origins)
     }
@@ -181,37 +179,73 @@ fn check_slot(raw: wit::CredentialSlot, earlier: &[Slot]) -> Result<Slot, LoadEr
     })
 }
 
-/// Fills in `{config.name}` (a host label) and `{config.name*}` (a whole origin).
-fn expand(template: &str, settings: &Map<String, Value>) -> Result<Option<String>, String> {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{config.") {
-        let Some((name, after)) = after.split_once('}') else {
-            return Err(format!("egress template `{template}` has no closing brace"));
-        };
-        let (name, whole) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
-        let Some(value) = settings.get(name) else {
-            return Ok(None);
-        };
-        let Some(text) = value.as_str() else {
-            return Err(format!("setting `{name}` must be a text to stand in `{template}`"));
-        };
-        out.push_str(before);
-        if whole {
-            out.push_str(
-                &origin_of(text).ok_or_else(|| format!("setting `{name}` must be an address like https://host"))?,
-            );
-        } else if is_label(text) {
-            out.push_str(text);
-        } else {
-            return Err(format!(
-                "setting `{name}` must be one host label: letters, digits and `-`"
-            ));
-        }
-        rest = after;
+/// Fills in `{config.name}` (a host label) and `{config.name*}` (a whole origin). A name may lead into
+/// tables and lists, `*` standing for each member: `{config.resources.*.endpoint*}`.
+fn expand(template: &str, settings: &Map<String, Value>) -> Result<Vec<String>, String> {
+    let Some((before, after)) = template.split_once("{config.") else {
+        return Ok(vec![template.to_owned()]);
+    };
+    let Some((path, after)) = after.split_once('}') else {
+        return Err(format!("egress template `{template}` has no closing brace"));
+    };
+    let origin = path.strip_suffix('*').filter(|path| !path.ends_with('.'));
+    let mut values: Vec<&Value> = Vec::new();
+    let (first, rest) = match origin.unwrap_or(path).split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (origin.unwrap_or(path), None),
+    };
+    if let Some(value) = settings.get(first) {
+        collect(value, rest, &mut values);
     }
-    out.push_str(rest);
-    Ok(Some(out))
+    let tails = expand(after, settings)?;
+    let mut out = Vec::with_capacity(values.len() * tails.len());
+    for value in values {
+        let filled = fill(value, path, origin.is_some(), template)?;
+        out.extend(tails.iter().map(|tail| format!("{before}{filled}{tail}")));
+    }
+    Ok(out)
+}
+
+/// The values at a path below a value.
+fn collect<'v>(value: &'v Value, path: Option<&str>, out: &mut Vec<&'v Value>) {
+    let Some(path) = path else {
+        out.push(value);
+        return;
+    };
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    match value {
+        Value::Object(members) if name == "*" => members.values().for_each(|member| collect(member, rest, out)),
+        Value::Array(items) if name == "*" => items.iter().for_each(|item| collect(item, rest, out)),
+        _ => {
+            if let Some(member) = value.get(name) {
+                collect(member, rest, out);
+            }
+        }
+    }
+}
+
+/// A setting's value as it stands in a template.
+fn fill(value: &Value, path: &str, origin: bool, template: &str) -> Result<String, String> {
+    let name = if origin {
+        path.strip_suffix('*').unwrap_or(path)
+    } else {
+        path
+    };
+    let Some(text) = value.as_str() else {
+        return Err(format!("setting `{name}` must be a text to stand in `{template}`"));
+    };
+    if origin {
+        origin_of(text).ok_or_else(|| format!("setting `{name}` must be an address like https://host"))
+    } else if is_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "setting `{name}` must be one host label: letters, digits and `-`"
+        ))
+    }
 }
 
 /// Scheme, host and port of an address.
@@ -300,6 +334,47 @@ mod tests {
             json!({"resource": 3}),
             json!({"base": "ftp://x"}),
             json!({"base": "https://u:p@x"}),
+        ] {
+            assert!(m.origins(&settings(bad.clone())).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn templates_reach_into_tables_and_lists() {
+        let m = manifest(
+            "x",
+            &[
+                "{config.resources.*.endpoint*}",
+                "https://{config.regions.*}.{config.zone}.example.com",
+                "{config.mirrors.**}",
+                "{config.proxy.address*}",
+            ],
+        )
+        .unwrap();
+        let given = json!({
+            "resources": {"a": {"endpoint": "https://a.example/path", "x": 1}, "b": {"endpoint": "https://b.example"}, "c": {}},
+            "regions": ["east", "west"], "zone": "z",
+            "mirrors": ["https://m1.example", "https://m2.example"],
+            "proxy": {"address": "https://p.example"}
+        });
+        assert_eq!(
+            m.origins(&settings(given)).unwrap(),
+            [
+                "https://a.example",
+                "https://b.example",
+                "https://east.z.example.com",
+                "https://west.z.example.com",
+                "https://m1.example",
+                "https://m2.example",
+                "https://p.example"
+            ]
+        );
+        let none = json!({"resources": {}, "regions": ["east"], "mirrors": "m", "proxy": []});
+        assert_eq!(m.origins(&settings(none)).unwrap(), [""; 0]);
+        for bad in [
+            json!({"resources": {"a": {"endpoint": "ftp://x"}}}),
+            json!({"resources": [{"endpoint": 1}]}),
+            json!({"regions": ["a.b"], "zone": "z"}),
         ] {
             assert!(m.origins(&settings(bad.clone())).is_err(), "{bad}");
         }
