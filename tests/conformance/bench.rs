@@ -11,11 +11,13 @@ use llm_host_tests::vault::Granted;
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::case::Api;
+use crate::azure::{self, Place};
+use crate::case::{Api, Case};
 
 /// The credentials, which only the provider may see.
 const OPENAI_KEY: &str = "sk-canary-openai-7f3a9d";
 const ANTHROPIC_KEY: &str = "sk-ant-canary-51c08e";
+const AZURE_KEY: &str = "canary-azure-0c77b1e2";
 
 /// Which provider's sections of the configuration serve an API, with the credential.
 fn provider(api: Api) -> (&'static str, &'static str) {
@@ -23,10 +25,11 @@ fn provider(api: Api) -> (&'static str, &'static str) {
         Api::OpenAi => ("openai", OPENAI_KEY),
         Api::Anthropic => ("anthropic", ANTHROPIC_KEY),
         Api::AnthropicCompatible => ("claude-compatible", OPENAI_KEY),
+        Api::Azure => ("azure-openai", AZURE_KEY),
     }
 }
 
-/// A running host with both providers.
+/// A running host with all providers.
 pub(crate) struct Bench {
     host: Host,
     upstream: Upstream,
@@ -41,7 +44,7 @@ pub(crate) struct Exchange {
 }
 
 impl Bench {
-    pub(crate) async fn start() -> Self {
+    pub(crate) async fn start(cases: &[Case]) -> Self {
         let reply: Arc<Mutex<Option<Reply>>> = Arc::default();
         let ready = Arc::clone(&reply);
         let upstream = Upstream::answering(move |_| {
@@ -56,13 +59,16 @@ impl Bench {
              [providers.openai.settings]\nbase_url = \"{origin}\"\n\
              [providers.anthropic.settings]\nbase_url = \"{origin}\"\n\
              [providers.claude-compatible]\nplugin = \"openai\"\n\
-             [providers.claude-compatible.settings]\nbase_url = \"{origin}\"\n"
+             [providers.claude-compatible.settings]\nbase_url = \"{origin}\"\n{}",
+            azure::settings(cases, &origin)
         );
         let plan = Plan::new()
             .plugin("openai")
             .plugin("anthropic")
+            .plugin("azure-openai")
             .granted(Granted::api_key("openai", OPENAI_KEY, &origin))
             .granted(Granted::api_key("anthropic", ANTHROPIC_KEY, &origin))
+            .granted(Granted::api_key("azure-openai", AZURE_KEY, &origin))
             .trusting(upstream.authority())
             .settings(&settings);
         Self {
@@ -73,10 +79,13 @@ impl Bench {
     }
 
     /// Asks for an exchange. `body` is in OpenAI's dialect, with the provider's name of the model.
-    pub(crate) async fn ask(&self, api: Api, body: &Value, reply: Reply) -> Exchange {
+    pub(crate) async fn ask(&self, case: &Case, body: &Value, reply: Reply) -> Exchange {
         let mut body = body.clone();
-        let model = body["model"].as_str().unwrap_or("any").to_owned();
-        body["model"] = format!("{}/{model}", provider(api).0).into();
+        let model = match case.api {
+            Api::Azure => Place::of(case).model(),
+            _ => body["model"].as_str().unwrap_or("any").to_owned(),
+        };
+        body["model"] = format!("{}/{model}", provider(case.api).0).into();
         let before = self.upstream.received().len();
         *self.reply.lock().expect("nobody panicked") = Some(reply);
         let response = self.host.post("/v1/chat/completions", &body).await;
@@ -86,10 +95,12 @@ impl Bench {
     }
 
     /// Checks address and headers of what the provider was asked.
-    pub(crate) fn check_head(api: Api, received: &Received) -> Result<(), String> {
+    pub(crate) fn check_head(case: &Case, received: &Received) -> Result<(), String> {
+        let api = case.api;
         let path = match api {
-            Api::OpenAi | Api::AnthropicCompatible => "/v1/chat/completions",
-            Api::Anthropic => "/v1/messages",
+            Api::OpenAi | Api::AnthropicCompatible => "/v1/chat/completions".to_owned(),
+            Api::Anthropic => "/v1/messages".to_owned(),
+            Api::Azure => Place::of(case).target,
         };
         if received.method != "POST" || received.target != path {
             return Err(format!(
@@ -104,11 +115,19 @@ impl Bench {
                 ("authorization", Some(bearer.as_str())),
                 ("x-api-key", None),
                 ("anthropic-version", None),
+                ("api-key", None),
+            ],
+            Api::Azure => [
+                ("authorization", None),
+                ("x-api-key", None),
+                ("anthropic-version", None),
+                ("api-key", Some(key)),
             ],
             Api::Anthropic => [
                 ("authorization", None),
                 ("x-api-key", Some(key)),
                 ("anthropic-version", Some("2023-06-01")),
+                ("api-key", None),
             ],
         };
         for (name, value) in wanted {
@@ -133,7 +152,8 @@ impl Bench {
 
     /// Checks that no credential is in what a caller got.
     pub(crate) fn check_secrecy(answer: &Answer) -> Result<(), String> {
-        let seen = [OPENAI_KEY, ANTHROPIC_KEY].iter().any(|key| answer.raw.contains(key));
+        let keys = [OPENAI_KEY, ANTHROPIC_KEY, AZURE_KEY];
+        let seen = keys.iter().any(|key| answer.raw.contains(key));
         if seen {
             Err("a credential is in the caller's answer".to_owned())
         } else {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use llm_host_tests::places;
 use llm_host_tests::recording::Recording;
+use serde_json::Value;
 
 /// Recordings that are not tried, with the reason.
 const SKIPPED: &[(&str, &str)] = &[(
@@ -14,9 +15,25 @@ const SKIPPED: &[(&str, &str)] = &[(
     "reads a stored answer's messages by GET; no chat",
 )];
 
+/// Operations of Azure's recordings that are not tried here, with the reason.
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "responses",
+        "no dialect of the host; passes through natively, as the adapter's own tests try",
+    ),
+    ("embeddings", "tried by the adapter's own tests"),
+    ("completions", "tried by the adapter's own tests"),
+];
+
 /// Recordings whose request has no form in OpenAI's dialect, with the reason. Their answers are tried
 /// with a simple request.
-const UNSAYABLE: &[(&str, &str)] = &[("anthropic/messages-claude-3-400-b17984", "its messages are strings")];
+const UNSAYABLE: &[(&str, &str)] = &[
+    ("anthropic/messages-claude-3-400-b17984", "its messages are strings"),
+    (
+        "azure/chat-gpt-4o-stream-400-vision-bb468c",
+        "its picture is no base64, which the host refuses itself",
+    ),
+];
 
 /// The API that an exchange is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +44,8 @@ pub(crate) enum Api {
     Anthropic,
     /// Anthropic's endpoint in OpenAI's form, served by the adapter of that form.
     AnthropicCompatible,
+    /// Deployments of Azure OpenAI.
+    Azure,
 }
 
 /// One exchange.
@@ -48,6 +67,7 @@ impl Case {
             ("openai", "chat") => Api::OpenAi,
             ("anthropic", "messages") => Api::Anthropic,
             ("anthropic", "chat") => Api::AnthropicCompatible,
+            ("azure", _) => Api::Azure,
             _ => return None,
         };
         let provenance = json["provenance"].as_str().unwrap_or_default();
@@ -89,7 +109,7 @@ impl Case {
         let Some(root) = places::recordings() else {
             return Vec::new();
         };
-        ["openai", "anthropic"]
+        ["openai", "anthropic", "azure"]
             .iter()
             .flat_map(|provider| Self::read_all(&root.join(provider)))
             .collect()
@@ -97,10 +117,25 @@ impl Case {
 
     /// Why it is not tried, if so.
     pub(crate) fn skipped(&self) -> Option<&'static str> {
-        SKIPPED
+        let operation = self.recording.json["operation"].as_str().unwrap_or_default();
+        let elsewhere = ELSEWHERE.iter().filter(|_| self.api == Api::Azure);
+        let mut reasons = SKIPPED
             .iter()
-            .find(|(name, _)| *name == self.name)
-            .map(|(_, reason)| *reason)
+            .filter(|(name, _)| *name == self.name)
+            .chain(elsewhere.filter(|(name, _)| *name == operation));
+        reasons.next().map(|(_, reason)| *reason)
+    }
+
+    /// The status that the provider means, and its error: some write one into an answer of status 200.
+    pub(crate) fn failure(&self) -> Option<(u16, Value)> {
+        let status = self.recording.status();
+        let inside = &self.recording.json["response"]["body"]["error"];
+        if status < 400 && !inside.is_object() {
+            return None;
+        }
+        let own = inside["status"].as_u64().and_then(|own| u16::try_from(own).ok());
+        let body = serde_json::from_str(&self.body()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        Some((own.unwrap_or(status), body))
     }
 
     /// Whether its request cannot be said in OpenAI's dialect.

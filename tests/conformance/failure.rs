@@ -20,7 +20,7 @@ fn wanted(api: Api, status: u16, error: &Value) -> Option<Wanted> {
     let message = error["message"].as_str().unwrap_or_default().to_lowercase();
     let (kind, code) = match api {
         Api::Anthropic => (own("type").unwrap_or_default(), own("type")),
-        Api::OpenAi | Api::AnthropicCompatible => {
+        Api::OpenAi | Api::AnthropicCompatible | Api::Azure => {
             let code = if error.get("code").is_some() {
                 own("code")
             } else {
@@ -38,6 +38,8 @@ fn wanted(api: Api, status: u16, error: &Value) -> Option<Wanted> {
     };
     let or = |fallback: &str| code.clone().unwrap_or_else(|| fallback.to_owned());
     match (status, kind.as_str()) {
+        (400, "content_filter") => of(400, "invalid_request_error", "content_filter"),
+        (401, "PermissionDenied") => of(403, "permission_error", "provider_permission"),
         (400, "context_length_exceeded") => of(400, "invalid_request_error", "context_length_exceeded"),
         (400, _) if message.contains("prompt is too long") => {
             of(400, "invalid_request_error", "context_length_exceeded")
@@ -59,8 +61,7 @@ fn wanted(api: Api, status: u16, error: &Value) -> Option<Wanted> {
 
 /// Checks a caller's error against the recorded one.
 pub(crate) fn check(case: &Case, answer: &Answer) -> Result<(), String> {
-    let status = case.recording.status();
-    let recorded: Value = serde_json::from_str(&case.body()).map_err(|error| format!("the recorded error: {error}"))?;
+    let (status, recorded) = case.failure().ok_or("no error was recorded")?;
     let own = &recorded["error"];
     let wanted = wanted(case.api, status, own).ok_or_else(|| format!("no expectation for {status}: {recorded}"))?;
     let body = answer.json()?;
@@ -74,7 +75,8 @@ pub(crate) fn check(case: &Case, answer: &Answer) -> Result<(), String> {
     hold("status", &json!(answer.status), &json!(wanted.status));
     hold("type", &error["type"], &json!(wanted.kind));
     hold("code", &error["code"], &json!(wanted.code));
-    if wanted.code == "provider_authentication" {
+    // Azure's words stand first, and what to do behind them.
+    if wanted.code == "provider_authentication" || case.api == Api::Azure {
         let said = error["message"].as_str().unwrap_or_default();
         hold(
             "message",
@@ -84,7 +86,7 @@ pub(crate) fn check(case: &Case, answer: &Answer) -> Result<(), String> {
     } else {
         hold("message", &error["message"], &own["message"]);
     }
-    if case.api == Api::OpenAi {
+    if matches!(case.api, Api::OpenAi | Api::Azure) {
         hold("param", &error["param"], &own["param"]);
     }
     hold("provider_status", &error["provider_status"], &json!(status));
@@ -96,12 +98,10 @@ pub(crate) fn check(case: &Case, answer: &Answer) -> Result<(), String> {
     hold("provider_code", &error["provider_code"], own_code);
     let headers = case.recording.headers();
     let header = |names: &[&str]| {
-        let found = headers
-            .iter()
-            .find(|(name, _)| names.contains(&name.to_lowercase().as_str()));
-        found.map(|(_, value)| value.as_str())
+        let of = |wanted: &&str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        names.iter().find_map(of).map(|(_, value)| value.as_str())
     };
-    let id = header(&["request-id", "x-request-id"]).or(recorded["request_id"].as_str());
+    let id = header(&["x-request-id", "request-id", "apim-request-id"]).or(recorded["request_id"].as_str());
     hold("provider_request_id", &error["provider_request_id"], &json!(id));
     hold(
         "header retry-after",

@@ -78,6 +78,12 @@ pub(crate) fn visible(completion: &Value) -> Value {
     for name in ["object", "created"] {
         fields.remove(name);
     }
+    // What came after the first chunk and has no place in later ones comes out as an event.
+    for event in out["provider_events"].take().as_array().into_iter().flatten() {
+        if let Some(kind) = event["kind"].as_str() {
+            out[kind] = event["value"].clone();
+        }
+    }
     for choice in out["choices"].as_array_mut().into_iter().flatten() {
         choice["role"] = Value::Null;
         let message = &mut choice["message"];
@@ -88,6 +94,7 @@ pub(crate) fn visible(completion: &Value) -> Value {
         }
         for call in message["tool_calls"].as_array_mut().into_iter().flatten() {
             call["type"] = Value::Null;
+            call["index"] = Value::Null;
             let arguments = plain::parsed(&call["function"]["arguments"]);
             call["function"]["arguments"] = arguments;
         }

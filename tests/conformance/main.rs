@@ -1,6 +1,6 @@
 //! Recorded provider traffic through the real program.
 //!
-//! In: recordings of `openai` and `anthropic`, and the small cases of our own under `cases`. Each is
+//! In: recordings of `openai`, `anthropic` and `azure`, and the small cases of our own under `cases`. Each is
 //! asked for by a client over HTTP, goes through the sandboxed adapter with a credential of the
 //! vault, and is answered over TLS with the recorded bytes. Out: one line for each in a table at
 //! the end. Never: an expectation that the program had a part in; all are derived from the
@@ -10,6 +10,7 @@
 //! the workspace). Without them the test says so, and tries the cases of our own alone.
 
 mod answer;
+mod azure;
 mod bench;
 mod case;
 mod claude;
@@ -30,7 +31,7 @@ async fn recorded_traffic() {
     assert!(!cases.is_empty(), "the cases of our own are there");
     let recorded = Case::recorded();
     cases.extend(recorded);
-    let bench = Bench::start().await;
+    let bench = Bench::start(&cases).await;
     let mut table = Table::default();
     for case in &cases {
         let outcome = match case.skipped() {

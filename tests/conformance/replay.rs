@@ -11,7 +11,7 @@ use crate::answer::{self, Answer};
 use crate::bench::{Bench, Exchange};
 use crate::case::{Api, Case};
 use crate::plain::same;
-use crate::{claude, claude_request, failure, gpt};
+use crate::{azure, claude, claude_request, failure, gpt};
 
 /// Streams longer than this are not sent byte by byte.
 const SINGLE_BYTES: usize = 16_000;
@@ -29,7 +29,7 @@ pub(crate) async fn try_case(bench: &Bench, case: &Case) -> Result<Vec<String>, 
     let mut checks = Vec::new();
     let exchange = trial.ask(Reply::recorded(&case.recording), case.asks_stream()).await?;
     checks.push(trial.request(&exchange)?);
-    if case.recording.status() >= 400 {
+    if case.failure().is_some() {
         failure::check(case, &exchange.answer)?;
         let other = trial.ask(Reply::recorded(&case.recording), !case.asks_stream()).await?;
         failure::check(case, &other.answer).map_err(|error| format!("streamed or not: {error}"))?;
@@ -60,7 +60,7 @@ pub(crate) async fn try_case(bench: &Bench, case: &Case) -> Result<Vec<String>, 
 
 fn request(case: &Case) -> Value {
     match case.api {
-        Api::OpenAi | Api::AnthropicCompatible => gpt::request(case),
+        Api::OpenAi | Api::AnthropicCompatible | Api::Azure => gpt::request(case),
         Api::Anthropic => claude_request::request(case),
     }
 }
@@ -81,7 +81,7 @@ impl Trial<'_> {
             fields.remove("stream");
             fields.remove("stream_options");
         }
-        let exchange = self.bench.ask(self.case.api, &body, reply).await;
+        let exchange = self.bench.ask(self.case, &body, reply).await;
         Bench::check_secrecy(&exchange.answer)?;
         if exchange.received.is_none() {
             return Err(format!("no provider was asked: {}", exchange.answer.raw));
@@ -92,19 +92,22 @@ impl Trial<'_> {
     /// Checks what went to the provider.
     fn request(&self, exchange: &Exchange) -> Result<String, String> {
         let received = exchange.received.as_ref().ok_or("no provider was asked")?;
-        Bench::check_head(self.case.api, received)?;
+        Bench::check_head(self.case, received)?;
         if let Some(dropped) = exchange.answer.header("x-llm-host-dropped") {
             return Err(format!("fields did not reach the provider: {dropped}"));
         }
         if !self.case.faithful_request {
             return Ok("head".to_owned());
         }
-        let recorded = self.case.recording.request();
+        let recorded = match self.case.api {
+            Api::Azure => azure::meaning(self.case, self.case.recording.request()),
+            _ => self.case.recording.request().clone(),
+        };
         let meaning = match self.case.api {
-            Api::OpenAi | Api::AnthropicCompatible => gpt::meaning,
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => gpt::meaning,
             Api::Anthropic => claude_request::meaning,
         };
-        same("sent", &meaning(&received.json()), "recorded", &meaning(recorded))?;
+        same("sent", &meaning(&received.json()), "recorded", &meaning(&recorded))?;
         self.betas(received)?;
         Ok("request".to_owned())
     }
@@ -125,7 +128,7 @@ impl Trial<'_> {
 
     fn expected(&self) -> Result<Value, String> {
         let recorded = match self.case.api {
-            Api::OpenAi | Api::AnthropicCompatible => gpt::completion(self.case)?,
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => gpt::completion(self.case)?,
             Api::Anthropic => claude::completion(&claude::message(self.case)?),
         };
         Ok(self.count(&recorded))
@@ -137,7 +140,7 @@ impl Trial<'_> {
 
     fn count(&self, completion: &Value) -> Value {
         match self.case.api {
-            Api::OpenAi | Api::AnthropicCompatible => gpt::visible(completion),
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => gpt::visible(completion),
             Api::Anthropic => claude::visible(completion),
         }
     }
@@ -145,7 +148,7 @@ impl Trial<'_> {
     /// The answer as the provider would send it whole, and streamed; one of them is the recording.
     fn both(&self) -> Result<(Value, String), String> {
         let (whole, as_stream): (Value, fn(&Value) -> String) = match self.case.api {
-            Api::OpenAi | Api::AnthropicCompatible => (gpt::completion(self.case)?, gpt::as_stream),
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => (gpt::completion(self.case)?, gpt::as_stream),
             Api::Anthropic => (claude::message(self.case)?, claude::as_stream),
         };
         let stream = if self.case.is_stream() {
@@ -176,7 +179,7 @@ impl Trial<'_> {
     /// Where the provider's terminal marker begins: a stream that ends before it is incomplete.
     fn terminal(&self, stream: &str) -> Option<usize> {
         match self.case.api {
-            Api::OpenAi | Api::AnthropicCompatible => stream.rfind("\"finish_reason\":\""),
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => stream.rfind("\"finish_reason\":\""),
             Api::Anthropic => stream.rfind("event: message_stop"),
         }
     }
@@ -212,7 +215,7 @@ impl Trial<'_> {
                 "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
                 "Overloaded",
             ),
-            Api::OpenAi | Api::AnthropicCompatible => (
+            Api::OpenAi | Api::AnthropicCompatible | Api::Azure => (
                 "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
                 "The server had an error",
             ),
