@@ -3,3 +3,4 @@
 //! Each fake refuses what the cloud itself would refuse, and says so in the cloud's own form.
 
 mod aws;
+mod entra;

@@ -174,6 +174,7 @@ struct Shared {
 pub struct Upstream {
     address: SocketAddr,
     authority: String,
+    tls: bool,
     shared: Arc<Shared>,
     task: AbortHandle,
 }
@@ -184,7 +185,7 @@ impl Upstream {
     /// # Panics
     /// When the machine gives no port.
     pub async fn start() -> Self {
-        Self::launch(None).await
+        Self::launch(None, true).await
     }
 
     /// Answers each request as `answer` says.
@@ -192,11 +193,20 @@ impl Upstream {
     /// # Panics
     /// When the machine gives no port.
     pub async fn answering(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
-        Self::launch(Some(Box::new(move |request| Some(answer(request))))).await
+        Self::launch(Some(Box::new(move |request| Some(answer(request)))), true).await
     }
 
-    async fn launch(answer: Option<Box<Answer>>) -> Self {
+    /// The same without TLS, as the services that a machine talks to itself.
+    ///
+    /// # Panics
+    /// When the machine gives no port.
+    pub async fn answering_in_the_clear(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::launch(Some(Box::new(move |request| Some(answer(request)))), false).await
+    }
+
+    async fn launch(answer: Option<Box<Answer>>, tls: bool) -> Self {
         let (authority, acceptor) = certificates();
+        let acceptor = tls.then_some(acceptor);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared {
@@ -210,14 +220,16 @@ impl Upstream {
         Self {
             address,
             authority,
+            tls,
             shared,
             task,
         }
     }
 
-    /// `https://localhost:<port>`.
+    /// `https://localhost:<port>`, or `http` without TLS.
     pub fn origin(&self) -> String {
-        format!("https://localhost:{}", self.address.port())
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.address.port())
     }
 
     /// The certificate of its authority, in PEM.
@@ -298,21 +310,23 @@ fn certificates() -> (String, TlsAcceptor) {
     (authority, TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
     // Connections end with the server.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
         connections.spawn(async move {
             let _ = stream.set_nodelay(true);
-            // A caller that does not trust us leaves here; that is its matter.
-            let Ok(stream) = acceptor.accept(stream).await else {
+            let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+            let server = auto::Builder::new(TokioExecutor::new());
+            let Some(acceptor) = acceptor else {
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 return;
             };
-            let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            // A caller that does not trust us leaves here; that is its matter.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
+            }
         });
     }
 }

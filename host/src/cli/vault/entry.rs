@@ -29,11 +29,12 @@ Examples:
   host vault set bedrock --kind aws --source imds --attribute region=us-east-1
   host vault set bedrock --kind aws --source assume-role --attribute role_arn=arn:aws:iam::123456789012:role/llm \\
     --attribute region=us-east-1 --attribute base=container
+  host vault set entra --kind entra --source managed-identity --host https://my-resource.openai.azure.com
   host vault set openai --add-host https://eu.api.openai.com    the secret stays as it is")]
 pub(in crate::cli) struct Set {
     /// What the credential is called, such as `openai` or `openai/team-a`
     name: String,
-    /// What sort it is: one of api-key, bearer, header, query, basic, aws [default: api-key]
+    /// What sort it is: one of api-key, bearer, header, query, basic, aws, entra [default: api-key]
     #[arg(long)]
     kind: Option<String>,
     /// Where it comes from, for a kind with several sources; the same as --attribute source=…

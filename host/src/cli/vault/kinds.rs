@@ -6,6 +6,7 @@
 //! own tools keep credentials in the environment.
 
 mod aws;
+mod azure;
 pub(super) mod variables;
 
 use std::collections::BTreeMap;
@@ -137,6 +138,7 @@ pub(super) const KINDS: &[Kind] = &[
         &[only(&["password"], &[Attribute::required("username", "who signs in")])],
     ),
     aws::KIND,
+    azure::KIND,
 ];
 
 /// The kind of a name.

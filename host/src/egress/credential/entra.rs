@@ -7,7 +7,7 @@
 //!
 //! Parts: [`scope`] (what for), [`source`] (where from), [`assertion`] (proof by a certificate),
 //! [`managed`] (the machine's own identity), [`answer`] and [`refusal`] (what came back). The tokens are
-//! kept by [`super::token`]. ADR 0012 says why this is not Azure's own crate.
+//! kept by [`super::token`]. ADR 0013 says why this is not Azure's own crate.
 
 mod answer;
 mod assertion;
@@ -24,6 +24,7 @@ use http::header::AUTHORIZATION;
 use llm_host_vault::{Secret, Secrets};
 
 pub use scope::Scope;
+pub use source::check_entra;
 use source::{Application, Source};
 
 use super::attach::{Attach, AttachError, Outgoing};

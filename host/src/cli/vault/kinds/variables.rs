@@ -6,7 +6,7 @@
 use llm_host_vault::{NewEntry, Secret, Secrets};
 use url::Url;
 
-use super::{Attributes, aws, find};
+use super::{Attributes, aws, azure, find};
 use crate::config::Env;
 use crate::egress::origin::OriginPattern;
 
@@ -54,10 +54,11 @@ impl Variable {
 pub(super) enum To {
     /// A secret field.
     Field(&'static str),
+    /// The path of a text file whose content is a secret field.
+    FieldOfFile(&'static str),
     /// An attribute.
     Attribute(&'static str),
     /// An address, whose origin is where the credential may be sent.
-    #[expect(dead_code, reason = "for providers whose hosts the environment names")]
     Host,
     /// Nothing: that it is set is enough.
     Nothing,
@@ -98,7 +99,7 @@ const KEYS: &[Import] = &[
 /// Every credential that `host vault import-env` knows. Of several with one name the first that is
 /// there counts.
 fn imports() -> impl Iterator<Item = &'static Import> {
-    [KEYS, aws::IMPORTS].into_iter().flatten()
+    [KEYS, aws::IMPORTS, azure::IMPORTS].into_iter().flatten()
 }
 
 /// Every variable that is read.
@@ -161,6 +162,11 @@ impl Import {
                         secrets.insert(field, Secret::new(value.expose()));
                     }
                 }
+                To::FieldOfFile(field) => {
+                    let text = std::fs::read_to_string(value.expose());
+                    let text = text.map_err(|error| format!("{} cannot be read: {error}", variable.name))?;
+                    secrets.insert(field, Secret::new(text));
+                }
                 To::Attribute(name) => {
                     attributes
                         .entry(name.to_owned())
@@ -217,6 +223,8 @@ mod tests {
                     let value = match variable.to {
                         To::Attribute("region") => "us-east-1",
                         To::Attribute("role_arn") => "arn:aws:iam::123456789012:role/llm",
+                        To::Attribute("authority") => "https://login.microsoftonline.us",
+                        To::FieldOfFile(_) => concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
                         To::Host => "https://one.example.com/path",
                         _ => "x",
                     };

@@ -20,6 +20,17 @@ use crate::egress::credential::token::TokenError;
 /// `https://login.partner.microsoftonline.cn` (Microsoft identity platform, "national clouds").
 const PUBLIC_AUTHORITY: &str = "https://login.microsoftonline.com";
 
+/// Whether the attributes of an entry can be followed, as far as that can be told apart from the machine
+/// that the host will run on.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check_entra(attributes: &BTreeMap<String, String>) -> Result<(), String> {
+    let anywhere = [azure::TENANT_ID, azure::CLIENT_ID, azure::FEDERATED_TOKEN_FILE];
+    let env = Env::from_pairs(anywhere.map(|variable| (variable, "there")));
+    Source::read(attributes, &env).map(drop).map_err(|error| error.reason)
+}
+
 /// Where tokens come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
