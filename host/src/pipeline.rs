@@ -21,6 +21,8 @@ use crate::api::{self, Front};
 use crate::auth;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
+use crate::egress::credential::Sealed;
+use crate::egress::service::Service;
 use crate::egress::{self, Egress};
 use crate::reload::Reloader;
 use crate::routing::AskPlugin;
@@ -61,10 +63,16 @@ pub fn dispatch() -> Arc<dyn Dispatch> {
     Arc::new(AskPlugin::default())
 }
 
-/// What every request of a plugin passes on its way to a provider. The types between the last
+/// What every request of a plugin passes on its way to a provider.
+pub fn egress(parts: egress::Parts) -> Egress {
+    let client = parts.client.clone();
+    egress_to(parts, client)
+}
+
+/// The same with another end than the client, for what is tried and not sent. The types between the last
 /// five layers allow no other order of them; the credential is the innermost, so that no layer
 /// which could log it ever sees it.
-pub fn egress(parts: egress::Parts) -> Egress {
+pub fn egress_to(parts: egress::Parts, end: impl Service<Sealed>) -> Egress {
     let egress::Parts {
         metrics,
         sink,
@@ -72,7 +80,7 @@ pub fn egress(parts: egress::Parts) -> Egress {
         credentials,
         identity,
         clock,
-        client,
+        client: _,
     } = parts;
     let clock: Arc<dyn Clock> = clock;
     let stack = ServiceBuilder::new()
@@ -87,6 +95,6 @@ pub fn egress(parts: egress::Parts) -> Egress {
         .layer(egress::headers::HeaderHygiene)
         .layer(egress::leak::LeakScan)
         .layer(egress::credential::AttachCredential::new(sink))
-        .service(client);
+        .service(end);
     Egress::new(stack, credentials, clock)
 }

@@ -5,6 +5,7 @@
 //! says what a file may hold.
 
 mod case;
+mod doctor;
 mod sandbox;
 mod served;
 

@@ -8,12 +8,14 @@
 //! - `vault` and `grant`: credentials, and which plugin may use which; the only part here that opens
 //!   the vault;
 //! - `plugin`: components on disk;
+//! - `doctor`: tries what is configured, without a running host;
 //! - `status`, `models`, `reload`, `ask`: the running host;
 //! - `completions`, `man`: for the shell.
 
 mod ask;
 mod client;
 mod config;
+mod doctor;
 mod init;
 mod input;
 mod key;
@@ -89,6 +91,8 @@ enum Command {
     /// Look at plugins, build and sign them
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Try what is configured, step by step, and say what to do where a step fails
+    Doctor(doctor::Doctor),
     /// Show what the running host is doing
     Status,
     /// List the models of the running host
@@ -180,6 +184,7 @@ fn run(session: &Session, command: Command) -> anyhow::Result<()> {
         Command::Vault(command) => vault::run(session, command),
         Command::Grant(command) => vault::grant::run(session, command),
         Command::Plugin(command) => plugin::run(session, command),
+        Command::Doctor(command) => doctor::run(session, &command),
         Command::Status => status::status(session),
         Command::Models => status::models(session),
         Command::Reload => status::reload(session),

@@ -29,6 +29,11 @@ impl PathGlob {
         Self(glob.into())
     }
 
+    /// A path that the glob means.
+    pub fn example(&self) -> String {
+        self.0.replace('*', "x")
+    }
+
     /// Whether the glob means a path in canonical form.
     pub fn matches(&self, path: &str) -> bool {
         if contains_ignore_case(path, "%2f") && !contains_ignore_case(&self.0, "%2f") {
@@ -256,7 +261,9 @@ mod tests {
             ("/model/*%2F*/converse", "/model/arn%2fb/converse", false),
             ("/model/*%2F*/converse", "/model/arn%2Fb/converse", true),
         ] {
-            assert_eq!(PathGlob::new(glob).matches(path), matches, "{glob} against {path}");
+            let glob = PathGlob::new(glob);
+            assert_eq!(glob.matches(path), matches, "{glob:?} against {path}");
+            assert!(glob.matches(&glob.example()), "{glob:?} against its example");
         }
     }
 

@@ -27,8 +27,10 @@ use super::resolver::{CheckedResolver, Resolver, SystemResolver};
 use super::service::Service;
 
 mod failure;
+mod reach;
 
 use failure::Failure;
+pub use reach::Reached;
 
 /// How the client connects.
 #[derive(Clone)]

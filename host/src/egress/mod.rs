@@ -22,6 +22,7 @@ pub mod leak;
 pub mod metrics;
 pub mod origin;
 pub mod permit;
+pub mod rehearsal;
 pub mod remedy;
 pub mod resolver;
 pub mod service;
@@ -140,6 +141,11 @@ impl Egress {
         credential::acquire(&**self.credentials.load(), holder, slot, self.clock.now())
     }
 
+    /// What was granted to the holder, whether or not it counts now. Names only; no secret.
+    pub fn grants(&self, holder: &Holder) -> Vec<Arc<Grant>> {
+        self.credentials.load().grants(holder)
+    }
+
     /// Grants that count for `present` and would not for `next`, which is the same provider with
     /// other bytes.
     pub fn lost(&self, present: &Holder, next: &Holder) -> Vec<Arc<str>> {
@@ -166,6 +172,7 @@ impl fmt::Debug for Egress {
 }
 
 /// What the stack is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// Counts calls.
     pub metrics: Arc<metrics::Metrics>,

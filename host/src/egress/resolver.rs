@@ -61,7 +61,12 @@ impl CheckedResolver {
     }
 }
 
-async fn resolve(resolver: &dyn Resolver, name: &str, class: AddressClass) -> Result<Vec<IpAddr>, Unresolved> {
+/// The addresses of a name, if every one of them may be dialled.
+pub(super) async fn resolve(
+    resolver: &dyn Resolver,
+    name: &str,
+    class: AddressClass,
+) -> Result<Vec<IpAddr>, Unresolved> {
     let addresses = resolver.resolve(name).await.map_err(Unresolved::NotFound)?;
     if addresses.is_empty() {
         return Err(Unresolved::NotFound(io::Error::from(io::ErrorKind::NotFound)));

@@ -4,6 +4,7 @@
 //! stop, and then lets the answers it has begun come to their end. Never: the order of layers,
 //! which is `pipeline`'s.
 
+mod ground;
 mod listen;
 pub mod memory;
 pub mod panics;
@@ -18,18 +19,16 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
+pub use ground::Ground;
 pub use places::Places;
 
 use crate::admin;
 use crate::api::Front;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::{Config, Env};
-use crate::egress::client::{Client, ClientError, ClientOptions};
-use crate::egress::credential::{Credentials, Identity, MemoryStore, VaultAccess, VaultKeeper};
-use crate::egress::{self, Egress};
+use crate::egress::credential::VaultAccess;
 use crate::pipeline;
-use crate::plugin::Engine;
-use crate::reload::{self, Foundations, Reloader};
+use crate::reload;
 
 /// Why the host did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -60,16 +59,8 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let config = Arc::new(config);
     let start = |error: &dyn std::fmt::Display| RunError::Start(error.to_string());
-    let credentials = Arc::new(Credentials::new(MemoryStore::new()));
-    let keeper = Arc::new(VaultKeeper::new(vault, credentials.clone()));
-    keeper.commit(keeper.prepare().await.map_err(|error| start(&error))?, Duration::ZERO);
-    let client = Arc::new(client_for(&config).map_err(|error| start(&error))?);
-    let egress = egress_for(&config, &env, credentials, client.clone()).map_err(|error| start(&error))?;
-    let engine = Engine::new(&config.plugins.cache_dir).map_err(|error| start(&error))?;
-    let foundations = Foundations::new(Arc::new(engine), Arc::new(egress), client);
-    let reloader = Reloader::start(config.clone(), env, foundations, keeper)
-        .await
-        .map_err(|error| start(&error))?;
+    let ground = Ground::lay(&config, &env, vault).await?;
+    let reloader = ground.start(config.clone(), env).await.map_err(|error| start(&error))?;
 
     let listener = listen::tcp(config.server.listen).await?;
     let socket = listen::unix(&config.admin.socket)?;
@@ -109,38 +100,4 @@ pub async fn run(
     }
     listen::remove(&config.admin.socket);
     Ok(())
-}
-
-fn client_for(config: &Config) -> Result<Client, String> {
-    let limits = &config.egress;
-    let options = ClientOptions {
-        connect_timeout: limits.connect_timeout,
-        extra_roots: listen::extra_roots(limits.extra_ca.as_deref())?,
-        ..ClientOptions::default()
-    };
-    Client::new(options).map_err(|error| error.to_string())
-}
-
-fn egress_for(
-    config: &Config,
-    env: &Env,
-    credentials: Arc<Credentials>,
-    client: Arc<Client>,
-) -> Result<Egress, ClientError> {
-    let limits = &config.egress;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let identity = Arc::new(Identity::new(clock.clone(), env, &client)?);
-    Ok(pipeline::egress(egress::Parts {
-        metrics: Arc::default(),
-        sink: Arc::new(egress::audit::TracingSink),
-        timeouts: egress::timeout::Timeouts {
-            first_byte: limits.first_byte_timeout,
-            idle: limits.idle_timeout,
-            total: limits.total_timeout,
-        },
-        credentials,
-        identity,
-        clock,
-        client,
-    }))
 }

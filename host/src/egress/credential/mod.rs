@@ -19,6 +19,7 @@ mod store;
 mod token;
 mod token_client;
 mod vault;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub use attach::{Attach, AttachError, Outgoing, Way, kind_fits, plan};
 pub use aws::check as check_aws;
 pub use aws::region as aws_region;
 pub use aws::{Service as SignedService, SourceError};
-pub use entra::Scope;
+pub use entra::{Scope, check_entra};
 pub(super) use handle::acquire;
 pub use handle::{AcquireError, HandleFacts};
 pub use identity::Identity;
@@ -41,6 +42,7 @@ pub use store::{
 pub use token::{Fetched, TokenCache, TokenError, TokenKey};
 
 pub use vault::{Unreadable, VaultStore};
+pub(super) use whoami::who;
 
 use super::UpstreamResponse;
 use super::address::AddressClass;
