@@ -22,8 +22,8 @@ use crate::egress::rehearsal::{Reach, Rehearse, told_by};
 use crate::egress::target;
 use crate::egress::{Egress, EgressRequest};
 use crate::llm::{ErrorKind, ModelInfo};
-use crate::plugin::Generation;
 use crate::plugin::manifest::Slot;
+use crate::plugin::{CallError, Generation};
 use crate::reload::Snapshot;
 use crate::server::Ground;
 
@@ -329,6 +329,7 @@ impl<'a> Patient<'a> {
                 let fix = fixes::of_provider(&error, self.name, self.credential(generation).as_deref());
                 Finding::failed(STEP, format!("{model}: {}", fixes::told(&error)), fix)
             }
+            Err(CallError::Unsupported { .. }) => Finding::skipped(STEP, "the plugin does not converse"),
             Err(error) => Finding::failed(STEP, format!("{model}: {error}"), fixes::of_call(&error, self.name)),
         })
     }

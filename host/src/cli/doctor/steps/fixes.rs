@@ -100,7 +100,6 @@ pub(super) fn of_provider(error: &Error, provider: &str, credential: Option<&str
 /// What to do about a plugin that broke.
 pub(super) fn of_call(error: &CallError, provider: &str) -> String {
     match error {
-        CallError::Unsupported(_) => "this plugin has other interfaces: host plugin list".to_owned(),
         CallError::Limit(_) => format!("raise the limit that it names, for `providers.{provider}`"),
         _ => "put a sound version of the plugin into the plugins directory: host plugin inspect".to_owned(),
     }
