@@ -150,7 +150,7 @@ fn each_error_says_what_to_do() {
             ApiKey,
             r#"{"error":{"code":"NoCapacity","message":"The system is currently experiencing high demand and cannot process your request. Your request exceeds the maximum usage size allowed during peak load. Retry after 26 seconds."}}"#,
             K::Overloaded,
-            "requests a minute",
+            "no room at resource `my-res` in westeurope",
         ),
         (
             400,
