@@ -27,7 +27,7 @@ pub struct Granted {
     pub attach: Option<String>,
     /// The origin it may go to, on this machine.
     pub origin: String,
-    /// The paths it may go to there; all without an encoded slash, if there are none.
+    /// The paths it may go to there; all, if there are none.
     pub paths: Vec<String>,
 }
 
@@ -46,8 +46,7 @@ impl Granted {
         }
     }
 
-    /// An AWS identity for the slot `aws`: its attributes, `source` among them, and its secrets. It
-    /// may go to any path: the names of some models have an encoded slash in them.
+    /// An AWS identity for the slot `aws`: its attributes, `source` among them, and its secrets.
     pub fn aws(plugin: &str, origin: &str, attributes: &[(&str, &str)], secrets: &[(&str, &str)]) -> Self {
         let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             let pairs = pairs.iter();
@@ -60,7 +59,6 @@ impl Granted {
             kind: "aws".to_owned(),
             secrets: owned(secrets),
             attributes: owned(attributes).into_iter().collect(),
-            paths: vec!["*".to_owned(), "*%2F*".to_owned()],
             ..Self::api_key(plugin, "", origin)
         }
     }

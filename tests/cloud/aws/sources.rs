@@ -159,6 +159,25 @@ async fn a_profile_in_files_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_asks_a_program() {
+    let Some(fake) = FakeAws::start().await else { return };
+    fake.keys(KEY_ID, SECRET, None).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let (config, said) = (dir.path().join("config"), dir.path().join("said.json"));
+    let keys = json!({"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET});
+    std::fs::write(&said, keys.to_string()).expect("a file");
+    let profile = format!("[default]\ncredential_process = cat {}\n", said.display());
+    std::fs::write(&config, profile).expect("a file");
+    let attributes = [
+        ("source", "profile"),
+        ("config_file", config.to_str().expect("UTF-8")),
+        ("region", "us-east-1"),
+    ];
+    let host = plan(&fake, &attributes, &[]).start().await;
+    comes_from(&host, &fake, "static").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_awss_own_tools_find() {
     let Some(fake) = FakeAws::start().await else { return };
     fake.keys(KEY_ID, SECRET, None).await;

@@ -28,6 +28,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::super::attach::AttachError;
@@ -86,7 +87,12 @@ pub(super) async fn fetch(
                 Some(_) => None,
                 None => SystemTime::now().checked_add(READ_AGAIN),
             };
-            tracing::info!(source = name, ?expires, "fetched AWS keys");
+            let life = expires.and_then(|expires| expires.duration_since(SystemTime::now()).ok());
+            tracing::info!(
+                source = name,
+                seconds = life.map(|life| life.as_secs()),
+                "fetched AWS keys"
+            );
             Ok(Fetched {
                 token,
                 expires,
@@ -308,6 +314,7 @@ fn fix(source: &Source) -> String {
 fn read_failure(error: &CredentialsError) -> (String, bool) {
     let mut texts: Vec<String> = Vec::new();
     let mut refusal = None;
+    let mut connection = None;
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(said) = error.downcast_ref::<ErrorMetadata>() {
@@ -315,6 +322,7 @@ fn read_failure(error: &CredentialsError) -> (String, bool) {
             let said = [said.code(), said.message()].into_iter().flatten().collect::<Vec<_>>();
             texts.push(said.join(": "));
         } else {
+            connection = connection.or(error.downcast_ref::<ConnectorError>());
             texts.push(error.to_string());
         }
         cause = error.source();
@@ -328,6 +336,8 @@ fn read_failure(error: &CredentialsError) -> (String, bool) {
         text = error.to_string();
     }
     let passing = match (error, refusal) {
+        // A request that the host refuses to send is the entry's or the environment's fault.
+        _ if connection.is_some() => connection.is_some_and(|error| !error.is_user()),
         (_, Some(code)) => PASSING_CODES.contains(&code),
         (CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_), None) => true,
         _ => false,
@@ -350,8 +360,6 @@ const PASSING_CODES: [&str; 9] = [
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_runtime_api::client::result::ConnectorError;
-
     use super::super::http::SmithyClient;
     use super::*;
     use crate::egress::client::{Client, ClientOptions};
@@ -375,6 +383,16 @@ mod tests {
                 CredentialsError::provider_error(gone()),
                 "io error: no answer from `sts.example`: connection refused",
                 true,
+            ),
+            (
+                CredentialsError::not_loaded(gone()),
+                "io error: no answer from `sts.example`: connection refused",
+                true,
+            ),
+            (
+                CredentialsError::provider_error(ConnectorError::user("the address is malformed".into())),
+                "user error: the address is malformed",
+                false,
             ),
             (
                 CredentialsError::invalid_configuration("no such profile"),
