@@ -11,7 +11,9 @@ use futures::stream::BoxStream;
 use crate::context::RequestContext;
 use crate::error::GatewayError;
 use crate::llm;
-pub use crate::plugin::{Pieces, Sound, completions, embeddings, images, speech};
+pub use crate::plugin::{
+    NativeAnswer, NativeRequest, Pieces, RequestHead, Sound, completions, embeddings, images, speech,
+};
 
 /// One request to a model.
 #[derive(Debug, Clone)]
@@ -108,7 +110,7 @@ impl LlmAnswer {
 pub struct Target {
     /// The provider's name in the configuration.
     pub provider: Arc<str>,
-    /// The provider's own name of the model.
+    /// The provider's own name of the model; empty when none was named.
     pub model: String,
     /// The generation of the plugin that answered.
     pub generation: u64,
@@ -120,6 +122,14 @@ pub struct LlmResponse {
     pub target: Target,
     /// The answer.
     pub answer: LlmAnswer,
+}
+
+/// The answer of a provider's own API, and who gave it.
+pub struct NativeResponse {
+    /// Who answered.
+    pub target: Target,
+    /// The answer.
+    pub answer: NativeAnswer,
 }
 
 /// A model that may be asked, under the name that asks for it.
@@ -141,6 +151,17 @@ pub trait Dispatch: Send + Sync + 'static {
     /// # Errors
     /// Everything that fails before the first piece of the answer.
     async fn ask(&self, context: &RequestContext, request: LlmRequest) -> Result<LlmResponse, GatewayError>;
+
+    /// Sends a request to a provider's own API, by the provider's name in the configuration.
+    ///
+    /// # Errors
+    /// Everything that fails before the head of the answer.
+    async fn native(
+        &self,
+        context: &RequestContext,
+        provider: &str,
+        request: NativeRequest,
+    ) -> Result<NativeResponse, GatewayError>;
 
     /// Models that may be asked: aliases first, then each provider's list. A provider whose list
     /// cannot be had is left out and logged.

@@ -10,6 +10,8 @@ use llm_host_tests::host::{Host, PATIENCE, Plan};
 use llm_host_tests::upstream::{End, Reply, Upstream};
 use llm_host_tests::vault::Granted;
 
+use crate::providers;
+
 fn script(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(path)
 }
@@ -77,6 +79,15 @@ macro_rules! scripts {
             )*
 
             #[tokio::test]
+            async fn native() {
+                if llm_host_tests::places::python().is_some() {
+                    let (host, upstream) = providers::both().await;
+                    clients::python(&host, &script("python/native.py")).await;
+                    providers::were_asked_with_their_keys(&host, &upstream).await;
+                }
+            }
+
+            #[tokio::test]
             async fn leave() {
                 if llm_host_tests::places::python().is_some() {
                     let (host, upstream) = endless().await;
@@ -99,6 +110,15 @@ macro_rules! scripts {
             )*
 
             #[tokio::test]
+            async fn native() {
+                if llm_host_tests::places::node_modules().is_some() {
+                    let (host, upstream) = providers::both().await;
+                    clients::node(&host, &script("node/native.mjs")).await;
+                    providers::were_asked_with_their_keys(&host, &upstream).await;
+                }
+            }
+
+            #[tokio::test]
             async fn leave() {
                 if llm_host_tests::places::node_modules().is_some() {
                     let (host, upstream) = endless().await;
@@ -110,4 +130,16 @@ macro_rules! scripts {
     };
 }
 
-scripts!(chat, embeddings, errors, history, models, stream, structured, tools);
+scripts!(
+    audio,
+    chat,
+    completions,
+    embeddings,
+    errors,
+    history,
+    images,
+    models,
+    stream,
+    structured,
+    tools
+);

@@ -3,3 +3,5 @@
 mod abi;
 mod clients;
 mod curl;
+mod interfaces;
+mod providers;

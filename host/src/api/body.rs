@@ -10,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::context::RequestContext;
+use crate::context::{Principal, RequestContext};
 use crate::error::GatewayError;
 
 /// Reads a JSON body.
@@ -23,8 +23,26 @@ use crate::error::GatewayError;
 /// `UnsupportedMediaType`, `BodyTooLarge`, `DeadlineExceeded`; `InvalidRequest` for a body that
 /// broke off.
 pub(super) async fn json(request: Request, context: &RequestContext, limit: u64) -> Result<Bytes, GatewayError> {
+    require_json(request.headers())?;
+    whole(request, context, limit).await
+}
+
+/// Reads a body of whatever type.
+///
+/// A page may send a form, or bytes without a type, to any address without the browser asking first.
+/// So a caller who shows no key must not be a page that does.
+///
+/// # Errors
+/// As [`json`].
+pub(super) async fn any(request: Request, context: &RequestContext, limit: u64) -> Result<Bytes, GatewayError> {
+    if matches!(context.principal, Principal::Anonymous) {
+        require_json(request.headers())?;
+    }
+    whole(request, context, limit).await
+}
+
+async fn whole(request: Request, context: &RequestContext, limit: u64) -> Result<Bytes, GatewayError> {
     let (head, body) = request.into_parts();
-    require_json(&head.headers)?;
     if declared_length(&head.headers).is_some_and(|length| length > limit) {
         return Err(GatewayError::BodyTooLarge { limit });
     }

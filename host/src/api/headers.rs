@@ -21,6 +21,8 @@ pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-llm-host-model")
 pub(crate) const GENERATION: HeaderName = HeaderName::from_static("x-llm-host-generation");
 /// Fields of the request that did not reach the provider.
 pub(crate) const DROPPED: HeaderName = HeaderName::from_static("x-llm-host-dropped");
+/// The provider's own id of a call to its own API.
+pub(crate) const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-llm-host-provider-request-id");
 /// `retry-after` in milliseconds, which OpenAI's clients prefer.
 pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// Whether OpenAI's clients repeat the request by themselves.
@@ -47,7 +49,9 @@ pub(crate) fn set_request_id(headers: &mut HeaderMap, id: &RequestId) {
 /// Sets who answered, and what was dropped.
 pub(crate) fn set_answer(headers: &mut HeaderMap, target: &Target, dropped: &[llm::DroppedField]) {
     headers.insert(PROVIDER, printable(&target.provider));
-    headers.insert(MODEL, printable(&target.model));
+    if !target.model.is_empty() {
+        headers.insert(MODEL, printable(&target.model));
+    }
     headers.insert(GENERATION, HeaderValue::from(target.generation));
     if !dropped.is_empty() {
         headers.insert(DROPPED, printable(&listed(dropped)));

@@ -6,7 +6,7 @@
 //!
 //! A dialect is a module with `routes()`: its addresses, a decoder that knows nothing of
 //! providers, an encoder for whole answers and one for streams, and its form of an error. What
-//! all of them share stands here: reading a body ([`body`]), the event stream ([`sse`]), the
+//! all of them share stands here: reading a body ([`body`], [`form`]), the event stream ([`sse`]), the
 //! host's own headers ([`headers`]), the one table of errors ([`error`]).
 //!
 //! The layers around the router are put together in `pipeline.rs`. Two of them belong to the
@@ -16,8 +16,10 @@
 pub mod arrival;
 mod body;
 pub(crate) mod error;
+mod form;
 mod headers;
 mod json;
+mod native;
 mod openai;
 mod sse;
 #[cfg(test)]
@@ -62,6 +64,7 @@ impl Front {
 pub fn router(front: Front) -> Router {
     Router::new()
         .merge(openai::routes())
+        .merge(native::routes())
         .fallback(unknown_address)
         .method_not_allowed_fallback(wrong_method)
         .with_state(front)

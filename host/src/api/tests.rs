@@ -23,7 +23,10 @@ use crate::auth;
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::context::{Principal, RequestContext};
-use crate::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target, embeddings};
+use crate::dispatch::{
+    Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, NativeAnswer, NativeRequest, NativeResponse, Sound,
+    Target, embeddings, images, speech,
+};
 use crate::error::GatewayError;
 use crate::llm::{self, ChatEvent};
 use crate::reload::Snapshot;
@@ -34,6 +37,7 @@ type Batches = mpsc::Receiver<Vec<ChatEvent>>;
 #[derive(Default)]
 struct Script {
     asked: Mutex<Vec<(RequestContext, LlmRequest)>>,
+    passed: Mutex<Vec<NativeRequest>>,
     stream: Mutex<Option<Batches>>,
     fail: Mutex<Option<GatewayError>>,
     /// Never answers, and drops this when it is dropped itself.
@@ -56,15 +60,9 @@ impl Dispatch for Script {
             field: "logit_bias".into(),
             reason: "no place".into(),
         }];
-        let answer = if let Ask::Embeddings(request) = ask {
-            LlmAnswer::Embeddings(embeddings::Response {
-                model: "x-1".into(),
-                vectors: request.inputs.iter().map(|_| vec![0.5, -2.0]).collect(),
-                usage: None,
-                dropped,
-                extra: vec![],
-            })
-        } else if let Ask::Chat { stream: true, .. } = ask {
+        let answer = if let Some(other) = other(&ask, &dropped) {
+            other
+        } else if let Ask::Chat { stream: true, .. } | Ask::Completion { stream: true, .. } = ask {
             let events = self.stream.lock().unwrap().take().expect("a stream is scripted");
             let start = llm::ResponseStart {
                 id: "a-1".into(),
@@ -116,6 +114,31 @@ impl Dispatch for Script {
         Ok(LlmResponse { target, answer })
     }
 
+    async fn native(
+        &self,
+        _: &RequestContext,
+        provider: &str,
+        request: NativeRequest,
+    ) -> Result<NativeResponse, GatewayError> {
+        let target = Target {
+            provider: provider.into(),
+            model: String::new(),
+            generation: 3,
+        };
+        self.passed.lock().unwrap().push(request);
+        let pieces = [Ok(Bytes::from_static(b"one ")), Ok(Bytes::from_static(b"two"))];
+        let answer = NativeAnswer {
+            status: 418,
+            headers: vec![
+                ("content-type".into(), Bytes::from_static(b"text/tea")),
+                ("x-request-id".into(), Bytes::from_static(b"theirs")),
+                ("access-control-allow-origin".into(), Bytes::from_static(b"*")),
+            ],
+            body: Box::pin(futures::stream::iter(pieces)),
+        };
+        Ok(NativeResponse { target, answer })
+    }
+
     async fn models(&self, _: &RequestContext) -> Result<Vec<ModelEntry>, GatewayError> {
         let entry = |name: &str, created| ModelEntry {
             name: name.into(),
@@ -136,6 +159,42 @@ impl Dispatch for Script {
             entry("acme/org/x-1", Some(9)),
         ])
     }
+}
+
+/// Answers that are no conversation.
+fn other(ask: &Ask, dropped: &[llm::DroppedField]) -> Option<LlmAnswer> {
+    let dropped = dropped.to_vec();
+    Some(match ask {
+        Ask::Chat { .. } | Ask::Completion { .. } => return None,
+        Ask::Embeddings(request) => LlmAnswer::Embeddings(embeddings::Response {
+            model: "x-1".into(),
+            vectors: request.inputs.iter().map(|_| vec![0.5, -2.0]).collect(),
+            usage: None,
+            dropped,
+            extra: vec![],
+        }),
+        Ask::Images(request) => LlmAnswer::Images(images::Response {
+            images: request.references.clone(),
+            revised_prompt: Some(request.prompt.clone()),
+            usage: None,
+            dropped,
+            extra: vec![],
+        }),
+        Ask::Synthesis(_) => LlmAnswer::Sound(Sound {
+            media_type: "audio/x".into(),
+            dropped,
+            body: Box::pin(futures::stream::iter([Ok(Bytes::from_static(b"la la"))])),
+        }),
+        Ask::Transcription(request) => LlmAnswer::Transcript(Box::new(speech::Transcript {
+            text: "one two".into(),
+            language: request.language.clone(),
+            duration_ms: Some(1500),
+            segments: Some(r#"[{"start":0,"end":1.5,"text":"one two"}]"#.into()),
+            usage: None,
+            dropped,
+            extra: vec![("words".into(), "[]".into())],
+        })),
+    })
 }
 
 fn key(models: &[&str]) -> Principal {
@@ -260,6 +319,259 @@ async fn vectors() {
     assert_eq!(
         (head.status.as_u16(), &answer["error"]["code"]),
         (403, &json!("forbidden"))
+    );
+}
+
+#[tokio::test]
+async fn texts_are_continued_whole_and_as_a_stream() {
+    let mut running = running().await;
+    let body = json!({"model": "fast", "prompt": ["a", "b"], "max_tokens": 5, "echo": true, "odd": 1});
+    let (_, answer) = running
+        .json(request(Method::POST, "/v1/completions", body.to_string()))
+        .await;
+    assert_eq!(
+        answer,
+        json!({"id": "a-1", "object": "text_completion", "created": 1, "model": "x-1",
+            "choices": [{"text": "hi", "index": 0, "logprobs": null, "finish_reason": "stop"}]})
+    );
+    {
+        let asked = running.script.asked.lock().unwrap();
+        let Ask::Completion { request, stream: false } = &asked[0].1.ask else {
+            panic!("{:?}", asked[0].1)
+        };
+        assert_eq!((request.prompts.len(), request.echo), (2, true));
+        assert_eq!(request.sampling.max_output_tokens, Some(5));
+        assert_eq!(request.extra, [("odd".to_owned(), "1".to_owned())]);
+    }
+    let (sender, receiver) = mpsc::channel(4);
+    *running.script.stream.lock().unwrap() = Some(receiver);
+    let said = llm::PartDelta {
+        choice: 0,
+        part: 0,
+        content: llm::DeltaContent::Text("hi".into()),
+        state: None,
+        redacted: false,
+        logprobs: Some("{}".into()),
+        extra: vec![],
+    };
+    let finish = llm::Finish {
+        choice: 0,
+        reason: llm::FinishReason::Length,
+        detail: None,
+        extra: vec![],
+    };
+    sender
+        .send(vec![ChatEvent::Delta(said), ChatEvent::Finish(finish), ChatEvent::Done])
+        .await
+        .unwrap();
+    let body = r#"{"model": "fast", "prompt": "a", "stream": true}"#;
+    let response = running.send(request(Method::POST, "/v1/completions", body)).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let head = r#"data: {"id":"a-1","object":"text_completion","created":1,"model":"x-1","choices":[{"text":"#;
+    let expected = format!(
+        "{head}\"hi\",\"index\":0,\"logprobs\":{{}},\"finish_reason\":null}}]}}\n\n\
+         {head}\"\",\"index\":0,\"logprobs\":null,\"finish_reason\":\"length\"}}]}}\n\ndata: [DONE]\n\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&body), expected);
+}
+
+/// A form of these fields; those whose value begins with `@` are files.
+fn form(path: &str, fields: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let mut body = String::new();
+    for (name, value) in fields {
+        let (file, value) = match value.strip_prefix('@') {
+            Some(bytes) => ("; filename=\"f.bin\"\r\ncontent-type: application/x", bytes),
+            None => ("", *value),
+        };
+        body.push_str(&format!(
+            "--b\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n"
+        ));
+    }
+    let mut request = request(Method::POST, path, body + "--b--\r\n");
+    let content_type = HeaderValue::from_static("multipart/form-data; boundary=b");
+    request.headers_mut().insert("content-type", content_type);
+    request
+}
+
+#[tokio::test]
+async fn pictures_from_forms() {
+    let mut running = running().await;
+    let fields = [
+        ("model", "fast"),
+        ("prompt", "more red"),
+        ("image[]", "@one"),
+        ("image[]", "@two"),
+        ("mask", "@mask"),
+        ("n", "2"),
+        ("quality", "high"),
+    ];
+    let (head, answer) = running.json(form("/v1/images/edits", &fields)).await;
+    assert_eq!(head.status, 200, "{answer}");
+    assert_eq!(head.headers["x-llm-host-dropped"], "logit_bias");
+    assert_eq!(answer["data"][1]["b64_json"], "dHdv");
+    assert_eq!(answer["data"][0]["revised_prompt"], "more red");
+    assert_eq!(answer["data"][0]["media_type"], "application/x");
+    {
+        let asked = running.script.asked.lock().unwrap();
+        let Ask::Images(request) = &asked[0].1.ask else {
+            panic!("{:?}", asked[0].1)
+        };
+        assert_eq!(
+            (request.references.len(), request.mask.is_some(), request.n),
+            (2, true, Some(2))
+        );
+        assert_eq!(request.references[0].name.as_deref(), Some("f.bin"));
+        assert_eq!(request.extra, [("quality".to_owned(), "\"high\"".to_owned())]);
+    }
+    let (head, _) = running
+        .json(form("/v1/images/variations", &[("model", "fast"), ("image", "@one")]))
+        .await;
+    assert_eq!(head.status, 200);
+    for (path, fields, param) in [
+        ("/v1/images/edits", &[("image", "@one")][..], "prompt"),
+        ("/v1/images/edits", &[("prompt", "x")], "image"),
+        ("/v1/images/variations", &[("image", "@one"), ("n", "x")], "n"),
+        (
+            "/v1/images/variations",
+            &[("image", "@one"), ("stream", "true")],
+            "stream",
+        ),
+        (
+            "/v1/images/variations",
+            &[("image", "@one"), ("other", "@two")],
+            "other",
+        ),
+    ] {
+        let (head, answer) = running.json(form(path, fields)).await;
+        assert_eq!(
+            (head.status.as_u16(), &answer["error"]["param"]),
+            (400, &json!(param)),
+            "{answer}"
+        );
+    }
+    let mut plain = form("/v1/images/edits", &[]);
+    plain
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/json"));
+    let (head, answer) = running.json(plain).await;
+    assert_eq!(
+        (head.status.as_u16(), &answer["error"]["code"]),
+        (415, &json!("unsupported_media_type"))
+    );
+}
+
+#[tokio::test]
+async fn sound_both_ways() {
+    let mut running = running().await;
+    let body = r#"{"model": "fast", "input": "la", "voice": {"id": "v-1"}, "response_format": "flac", "speed": 1.5}"#;
+    let response = running.send(request(Method::POST, "/v1/audio/speech", body)).await;
+    assert_eq!(response.headers()["content-type"], "audio/x");
+    assert_eq!(response.headers()["x-llm-host-provider"], "acme");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "la la");
+    {
+        let asked = running.script.asked.lock().unwrap();
+        let Ask::Synthesis(request) = &asked[0].1.ask else {
+            panic!("{:?}", asked[0].1)
+        };
+        assert_eq!(
+            (request.voice.as_str(), request.format.as_deref()),
+            ("v-1", Some("flac"))
+        );
+    }
+    let srt = "1\n00:00:00,000 --> 00:00:01,500\none two\n\n";
+    let verbose = r#"{"task":"transcribe","language":"de","duration":1.5,"text":"one two","#.to_owned()
+        + r#""segments":[{"start":0,"end":1.5,"text":"one two"}],"words":[]}"#;
+    for (format, content_type, expected) in [
+        ("", "application/json", r#"{"text":"one two","words":[]}"#),
+        ("json", "application/json", r#"{"text":"one two","words":[]}"#),
+        ("verbose_json", "application/json", verbose.as_str()),
+        ("text", "text/plain; charset=utf-8", "one two\n"),
+        ("srt", "text/plain; charset=utf-8", srt),
+    ] {
+        let fields = [
+            ("model", "fast"),
+            ("file", "@RIFF"),
+            ("language", "de"),
+            ("response_format", format),
+            ("temperature", "0.2"),
+            ("timestamp_granularities[]", "word"),
+        ];
+        let response = running.send(form("/v1/audio/transcriptions", &fields)).await;
+        assert_eq!(response.headers()["content-type"], content_type, "{format}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(String::from_utf8_lossy(&body), expected, "{format}");
+    }
+    let asked = std::mem::take(&mut *running.script.asked.lock().unwrap());
+    let Ask::Transcription(request) = &asked.last().unwrap().1.ask else {
+        panic!("{:?}", asked.last().unwrap().1)
+    };
+    let extra: Vec<_> = request
+        .extra
+        .iter()
+        .map(|(name, json)| (name.as_str(), json.as_str()))
+        .collect();
+    assert_eq!(
+        extra,
+        [
+            ("temperature", "0.2"),
+            ("timestamp_granularities", "[\"word\"]"),
+            ("response_format", "\"srt\"")
+        ]
+    );
+    let response = running
+        .send(form("/v1/audio/translations", &[("model", "fast"), ("file", "@RIFF")]))
+        .await;
+    assert_eq!(response.status(), 200);
+    drop(response.into_body().collect().await);
+    let asked = running.script.asked.lock().unwrap();
+    let Ask::Transcription(request) = &asked[0].1.ask else {
+        panic!("{:?}", asked[0].1)
+    };
+    assert_eq!(request.extra, [("task".to_owned(), "\"translate\"".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_providers_own_api() {
+    let mut running = running().await;
+    let mut asked = request(Method::DELETE, "/providers/acme/v1/a%2Fb?x=1", "body");
+    asked.headers_mut().insert("x-own", HeaderValue::from_static("1"));
+    let response = running.send(asked).await;
+    assert_eq!(response.status(), 418);
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(header("content-type").as_deref(), Some("text/tea"));
+    assert_eq!(header("x-llm-host-provider").as_deref(), Some("acme"));
+    assert_eq!(header("x-llm-host-provider-request-id").as_deref(), Some("theirs"));
+    assert_ne!(header("x-request-id").as_deref(), Some("theirs"));
+    assert_eq!(header("x-llm-host-model"), None);
+    assert_eq!(header("access-control-allow-origin"), None);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "one two");
+    {
+        let passed = running.script.passed.lock().unwrap();
+        let NativeRequest { head, body } = &passed[0];
+        assert_eq!((head.method.as_str(), head.path.as_str()), ("DELETE", "/v1/a%2Fb"));
+        assert_eq!((head.query.as_deref(), &body[..]), (Some("x=1"), &b"body"[..]));
+        assert!(head.headers.iter().any(|(name, _)| name == "x-own"));
+        assert!(
+            !head.headers.iter().any(|(name, _)| name == "authorization"),
+            "the caller's key stays here"
+        );
+    }
+    for (path, status) in [("/providers/other/v1/x", 403), ("/providers/acme", 404)] {
+        let (head, answer) = running.json(request(Method::GET, path, "")).await;
+        assert_eq!(head.status.as_u16(), status, "{path}: {answer}");
+    }
+    let (head, answer) = running
+        .json(request(Method::POST, "/providers/acme/x", vec![0; 3000]))
+        .await;
+    assert_eq!(
+        (head.status.as_u16(), &answer["error"]["code"]),
+        (413, &json!("request_too_large"))
     );
 }
 

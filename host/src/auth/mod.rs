@@ -9,7 +9,7 @@ mod local;
 mod models;
 
 pub use keys::{ClientKeys, matches_any};
-pub use models::{allows, require_model};
+pub use models::{allows, require_model, require_provider};
 
 use axum::extract::Request;
 use axum::middleware::Next;

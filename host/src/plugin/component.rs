@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
-use super::bindings::{base, chat, completions, embeddings, images, speech};
+use super::bindings::{base, chat, completions, embeddings, images, native, speech};
 use super::engine::Engine;
 use super::error::{LoadError, one_line};
 use super::manifest::Manifest;
@@ -28,6 +28,7 @@ pub(super) struct Exports {
     pub(super) completions: Option<completions::WithCompletionsIndices>,
     pub(super) embeddings: Option<embeddings::WithEmbeddingsIndices>,
     pub(super) images: Option<images::WithImagesIndices>,
+    pub(super) native: Option<native::WithNativeIndices>,
     pub(super) speech: Option<speech::WithSpeechIndices>,
 }
 
@@ -174,6 +175,7 @@ fn probe(pre: &InstancePre<GuestState>, interfaces: &[String]) -> Result<Exports
         })?,
         embeddings: find(interfaces, "embeddings", || embeddings::WithEmbeddingsIndices::new(pre))?,
         images: find(interfaces, "images", || images::WithImagesIndices::new(pre))?,
+        native: find(interfaces, "native", || native::WithNativeIndices::new(pre))?,
         speech: find(interfaces, "speech", || speech::WithSpeechIndices::new(pre))?,
     })
 }

@@ -172,24 +172,15 @@ fn start(
         ))));
     }
     let millis = |ms: Option<u32>| ms.map(|ms| Duration::from_millis(ms.into()));
-    let wish_attach = slot
-        .as_deref()
-        .and_then(|slot| identity.manifest.slot(slot))
-        .map(|slot| slot.attach.clone());
     let outgoing = EgressRequest {
-        holder: identity.holder.clone(),
-        request_id: state.request_id.clone(),
-        generation: identity.generation,
         method: request.method,
         url: request.url,
         headers: request.headers,
         body: Bytes::from(request.body),
-        slot,
         first_byte_timeout: millis(request.first_byte_timeout_ms),
         idle_timeout: millis(request.idle_timeout_ms),
         max_response_bytes: state.budget.response_bytes.load(Ordering::Relaxed),
-        manifest_origins: identity.origins.clone(),
-        wish_attach,
+        ..identity.outgoing(state.request_id.clone(), slot)
     };
     Ok(Ok(AbortOnDrop(tokio::spawn(async move {
         let response = egress.send(outgoing).await?;

@@ -6,7 +6,7 @@
 //! A file becomes a [`component`] (read, compiled, linked, described), a component with settings
 //! becomes a [`generation`], a [`call`] of an [`operation`] takes an [`instance`] of it, and what the
 //! guest asks of the host arrives in [`imports`]. What it streams passes a [`queue`]: [`events`] and
-//! [`sound`].
+//! [`sound`]. What goes past the guest is [`native`]'s.
 
 pub mod bindings;
 mod call;
@@ -22,6 +22,7 @@ pub mod imports;
 mod instance;
 pub mod manifest;
 mod meter;
+mod native;
 mod operation;
 mod queue;
 mod shared;
@@ -34,6 +35,7 @@ pub use component::LoadedPlugin;
 pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use generation::Generation;
+pub use native::{NativeAnswer, NativeRequest, RequestHead};
 pub use signature::TrustPolicy;
 pub use sound::{Pieces, Sound};
 

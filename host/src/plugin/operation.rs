@@ -7,7 +7,7 @@
 
 use wasmtime::component::{Accessor, Instance};
 
-use super::bindings::{base, chat, completions, embeddings, images, speech};
+use super::bindings::{base, chat, completions, embeddings, images, native, speech};
 use super::call::Call;
 use super::component::Exports;
 use super::state::GuestState;
@@ -43,6 +43,7 @@ interfaces! {
     completions: completions::WithCompletionsIndices => completions::WithCompletions;
     embeddings: embeddings::WithEmbeddingsIndices => embeddings::WithEmbeddings;
     images: images::WithImagesIndices => images::WithImages;
+    native: native::WithNativeIndices => native::WithNative;
     speech: speech::WithSpeechIndices => speech::WithSpeech;
 }
 
@@ -61,6 +62,7 @@ pub(super) enum Interface {
     Completions,
     Embeddings,
     Images,
+    Native,
     Speech,
 }
 
@@ -73,6 +75,7 @@ impl Interface {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Images => "images",
+            Self::Native => "native",
             Self::Speech => "speech",
         }
     }
@@ -85,6 +88,7 @@ impl Interface {
             Self::Completions => exports.completions.is_some(),
             Self::Embeddings => exports.embeddings.is_some(),
             Self::Images => exports.images.is_some(),
+            Self::Native => exports.native.is_some(),
             Self::Speech => exports.speech.is_some(),
         }
     }
@@ -131,4 +135,10 @@ operations! {
     /// Writes sound down.
     Transcribe(request: super::speech::TranscriptionRequest) -> super::speech::Transcript
         = Speech, speech.llm_host_provider_speech.call_transcribe;
+    /// Maps the head of a request to the provider's own API.
+    Route(head: super::native::RequestHead) -> super::native::Forward
+        = Native, native.llm_host_provider_native.call_route;
+    /// Changes the body of such a request.
+    RewriteBody(head: super::native::RequestHead, body: Vec<u8>) -> Vec<u8>
+        = Native, native.llm_host_provider_native.call_rewrite_body;
 }

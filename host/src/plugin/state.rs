@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
@@ -16,7 +17,7 @@ use super::guest_log::{GuestLog, LogStream};
 use super::manifest::Manifest;
 use super::meter::CpuMeter;
 use crate::config::Limits;
-use crate::egress::{Egress, Holder};
+use crate::egress::{Egress, EgressRequest, Holder};
 
 /// Who a guest is, for everything it asks of the host. One per generation.
 pub(super) struct Identity {
@@ -32,6 +33,28 @@ pub(super) struct Identity {
     pub settings: String,
     /// The way out; absent while a component is only asked to describe itself.
     pub egress: Option<Arc<Egress>>,
+}
+
+impl Identity {
+    /// A request of this guest with nothing in it yet.
+    pub(super) fn outgoing(&self, request_id: Arc<str>, slot: Option<Arc<str>>) -> EgressRequest {
+        let wish = slot.as_deref().and_then(|slot| self.manifest.slot(slot));
+        EgressRequest {
+            holder: self.holder.clone(),
+            request_id,
+            generation: self.generation,
+            method: String::new(),
+            url: String::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            wish_attach: wish.map(|slot| slot.attach.clone()),
+            slot,
+            first_byte_timeout: None,
+            idle_timeout: None,
+            max_response_bytes: 0,
+            manifest_origins: self.origins.clone(),
+        }
+    }
 }
 
 /// What one call may still use of what its limits allow.

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::{Route, model_list::ModelLists, route};
+use super::{Route, model_list::ModelLists, no_provider, route};
 use crate::context::RequestContext;
-use crate::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
+use crate::dispatch::{
+    Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, NativeRequest, NativeResponse, Target,
+};
 use crate::error::GatewayError;
 use crate::plugin::{CallError, Generation};
 
@@ -35,6 +37,29 @@ impl Dispatch for AskPlugin {
         ask.set_model(model);
         let answer = before(context.deadline, answer(context, &generation, ask)).await?;
         Ok(LlmResponse { target, answer })
+    }
+
+    async fn native(
+        &self,
+        context: &RequestContext,
+        provider: &str,
+        request: NativeRequest,
+    ) -> Result<NativeResponse, GatewayError> {
+        let providers = &context.snapshot.providers;
+        let generation = providers
+            .get(provider)
+            .ok_or_else(|| no_provider(providers, provider))?;
+        let target = Target {
+            provider: generation.provider.clone(),
+            model: String::new(),
+            generation: generation.id,
+        };
+        let answer = before(context.deadline, async {
+            let forwarded = generation.forward(context.id.as_str().into(), request, context.deadline);
+            said(generation, forwarded.await)
+        })
+        .await?;
+        Ok(NativeResponse { target, answer })
     }
 
     async fn models(&self, context: &RequestContext) -> Result<Vec<ModelEntry>, GatewayError> {

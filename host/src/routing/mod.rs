@@ -69,16 +69,29 @@ fn resolve(models: &Models, exists: impl Fn(&str) -> bool, asked: &str) -> Optio
     None
 }
 
+/// The error of an address below a provider that is not there.
+fn no_provider(providers: &BTreeMap<String, Arc<Generation>>, asked: &str) -> GatewayError {
+    let known: Vec<&str> = providers.keys().map(String::as_str).collect();
+    GatewayError::RouteNotFound {
+        message: format!("there is no provider `{asked}`; there are: {}", or_none(&known)),
+        wrong_method: false,
+    }
+}
+
+fn or_none(known: &[&str]) -> String {
+    if known.is_empty() {
+        "(none is configured)".to_owned()
+    } else {
+        known.join(", ")
+    }
+}
+
 fn not_found(models: &Models, providers: &BTreeMap<String, Arc<Generation>>, asked: &str) -> GatewayError {
     let known: Vec<&str> = providers.keys().map(String::as_str).collect();
     let aliases: Vec<&str> = models.aliases.keys().map(String::as_str).collect();
     let mut message = format!(
         "the model `{asked}` does not exist: name it `provider/model`, with one of these providers: {}",
-        if known.is_empty() {
-            "(none is configured)".to_owned()
-        } else {
-            known.join(", ")
-        }
+        or_none(&known)
     );
     if !aliases.is_empty() {
         message.push_str(&format!("; or by an alias: {}", aliases.join(", ")));

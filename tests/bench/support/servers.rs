@@ -23,7 +23,9 @@ use llm_host::api::Front;
 use llm_host::clock::SystemClock;
 use llm_host::config::{Config, Env};
 use llm_host::context::RequestContext;
-use llm_host::dispatch::{Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
+use llm_host::dispatch::{
+    Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, NativeRequest, NativeResponse, Target,
+};
 use llm_host::egress::client::{Client, ClientOptions};
 use llm_host::egress::credential::{Credentials, MemoryStore, VaultAccess, VaultKeeper};
 use llm_host::error::GatewayError;
@@ -185,6 +187,11 @@ impl Dispatch for Native {
             generation: 1,
         };
         Ok(LlmResponse { target, answer })
+    }
+
+    async fn native(&self, _: &RequestContext, _: &str, _: NativeRequest) -> Result<NativeResponse, GatewayError> {
+        let message = "it only converses".to_owned();
+        Err(GatewayError::Internal { message })
     }
 
     async fn models(&self, _: &RequestContext) -> Result<Vec<ModelEntry>, GatewayError> {

@@ -25,4 +25,12 @@ async function byLosingPatienceWithAWholeAnswer() {
   await raised(OpenAI.APIConnectionTimeoutError, () => client({ timeout: 2000 }).chat.completions.create(request));
 }
 
-await run(byBreakingOff, byAborting, byLosingPatienceWithAWholeAnswer);
+async function byBreakingOffANativeStream() {
+  const baseURL = process.env.LLM_HOST_URL.replace(/\/v1$/, '/providers/openai/v1');
+  const stream = await client({ baseURL }).chat.completions.create({ ...request, model: 'gpt-x', stream: true });
+  for await (const chunk of stream) {
+    if (chunk.choices[0].delta.content) break;
+  }
+}
+
+await run(byBreakingOff, byAborting, byLosingPatienceWithAWholeAnswer, byBreakingOffANativeStream);

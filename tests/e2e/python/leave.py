@@ -1,7 +1,7 @@
 """Leaving in the middle of an answer."""
 
 import openai
-from case import client, equal, run, user
+from case import URL, client, equal, run, user
 
 
 def by_closing_the_stream():
@@ -32,4 +32,18 @@ def by_losing_patience_with_a_whole_answer():
     raise AssertionError("there was an answer")
 
 
-run(by_closing_the_stream, by_losing_patience, by_losing_patience_with_a_whole_answer)
+def by_closing_a_native_stream():
+    native = client(base_url=URL.removesuffix("/v1") + "/providers/openai/v1")
+    stream = native.chat.completions.create(model="gpt-x", messages=[user("go on")], stream=True)
+    for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    stream.close()
+
+
+run(
+    by_closing_the_stream,
+    by_losing_patience,
+    by_losing_patience_with_a_whole_answer,
+    by_closing_a_native_stream,
+)

@@ -1,4 +1,4 @@
-//! OpenAI's dialect: chat completions and models.
+//! OpenAI's dialect: conversations, texts, vectors, pictures, sound and models.
 //!
 //! In: HTTP requests in OpenAI's form. Out: answers in OpenAI's form, whole or as an event
 //! stream. Never: the name of a provider, and no decision about who answers.
@@ -7,9 +7,12 @@
 //! and accepted back: see `docs/openai-api.md`.
 
 mod assistant;
+mod audio;
 mod carriers;
+mod completions;
 mod embeddings;
 pub(crate) mod error;
+mod images;
 mod media;
 mod message;
 mod models;
@@ -60,7 +63,14 @@ impl Front {
 pub(super) fn routes() -> Router<Front> {
     Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/completions", post(complete))
         .route("/v1/embeddings", post(embed))
+        .route("/v1/images/generations", post(images::generate))
+        .route("/v1/images/edits", post(images::edit))
+        .route("/v1/images/variations", post(images::vary))
+        .route("/v1/audio/speech", post(audio::speak))
+        .route("/v1/audio/transcriptions", post(audio::transcribe))
+        .route("/v1/audio/translations", post(audio::translate))
         .route("/v1/models", get(list_models))
         .route("/v1/models/{*id}", get(one_model))
 }
@@ -85,6 +95,42 @@ async fn answer_chat(front: &Front, context: &RequestContext, request: Request) 
         }
         LlmAnswer::Stream { start, events } => {
             let encoder = stream::Encoder::new(form, defaults, &target.provider);
+            let body = sse::Body::new(&start, events, encoder);
+            (start.dropped, event_stream(body))
+        }
+        _ => return Err(other_answer()),
+    };
+    Ok(answered(context, &target, &dropped, response))
+}
+
+/// `POST /v1/completions`.
+async fn complete(
+    State(front): State<Front>,
+    Extension(context): Extension<RequestContext>,
+    request: Request,
+) -> Response {
+    settled(&context, answer_complete(&front, &context, request).await)
+}
+
+async fn answer_complete(front: &Front, context: &RequestContext, request: Request) -> Result<Response, GatewayError> {
+    let bytes = body::json(request, context, context.snapshot.config.server.max_body).await?;
+    let decoded = completions::decode(&bytes)?;
+    drop(bytes);
+    let completions::Decoded {
+        request,
+        stream,
+        include_usage,
+    } = decoded;
+    let (model, ask) = (request.model.clone(), Ask::Completion { request, stream });
+    let LlmResponse { target, answer } = ask_model(front, context, model, ask).await?;
+    let defaults = front.defaults(context, "cmpl");
+    let (dropped, response) = match answer {
+        LlmAnswer::Whole(whole) => {
+            let body = completions::encode(&whole, &defaults);
+            (whole.dropped, json(body))
+        }
+        LlmAnswer::Stream { start, events } => {
+            let encoder = completions::Encoder::new(include_usage, defaults, &target.provider);
             let body = sse::Body::new(&start, events, encoder);
             (start.dropped, event_stream(body))
         }

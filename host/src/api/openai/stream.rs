@@ -9,10 +9,8 @@ mod choice;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::api::error::Facts;
 use crate::api::json::write::{self, Object};
 use crate::api::sse;
-use crate::error::GatewayError;
 use crate::llm;
 
 use self::choice::{Choice, Kind, write_kept};
@@ -234,18 +232,6 @@ impl Encoder {
         }
         out.put_slice(b"data: [DONE]\n\n");
     }
-
-    /// Breaks the answer off. OpenAI's clients raise an error on a chunk that has `error`; no
-    /// `[DONE]` follows, so that nobody takes the answer for complete.
-    fn fail(&mut self, out: &mut BytesMut, error: &llm::Error) {
-        let error = GatewayError::Provider {
-            provider: self.provider.clone(),
-            error: Box::new(error.clone()),
-        };
-        out.put_slice(b"data: ");
-        error::write(out, &Facts::of(&error));
-        out.put_slice(b"\n\n");
-    }
 }
 
 impl sse::Encoder for Encoder {
@@ -283,7 +269,7 @@ impl sse::Encoder for Encoder {
             llm::ChatEvent::Finish(finish) => self.finish(out, finish),
             llm::ChatEvent::Usage(used) => self.usage = Some(used.clone()),
             llm::ChatEvent::Other(other) => self.own_events.push(other.clone()),
-            llm::ChatEvent::Error(error) => self.fail(out, error),
+            llm::ChatEvent::Error(failure) => error::event(out, &self.provider, failure),
             llm::ChatEvent::Done => self.done(out),
         }
     }

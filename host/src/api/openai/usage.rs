@@ -30,6 +30,28 @@ pub(super) fn write_prompt(object: &mut Object<'_>, usage: &llm::Usage) {
     object.extras(&usage.extra, &["prompt_tokens", "total_tokens"]);
 }
 
+/// Writes the fields of the usage of pictures and sound, which OpenAI names in another way; only
+/// `details`, the name of the prompt's, differs between the two.
+pub(super) fn write_media(object: &mut Object<'_>, usage: &llm::Usage, details: &str) {
+    let (input, output) = sums(usage);
+    object.field("input_tokens", &input);
+    object.field("output_tokens", &output);
+    object.field("total_tokens", &input.saturating_add(output));
+    let mut inner = object.object(details);
+    let text = input
+        .saturating_sub(usage.input_audio)
+        .saturating_sub(usage.input_image);
+    inner.field("text_tokens", &text);
+    for (name, count) in [("audio_tokens", usage.input_audio), ("image_tokens", usage.input_image)] {
+        if count > 0 {
+            inner.field(name, &count);
+        }
+    }
+    inner.end();
+    let taken = ["type", "input_tokens", "output_tokens", "total_tokens", details];
+    object.extras(&usage.extra, &taken);
+}
+
 /// Writes the fields of a usage object.
 pub(super) fn write(object: &mut Object<'_>, usage: &llm::Usage) {
     let cache_write = usage.cache_write.saturating_add(usage.cache_write_long);
