@@ -234,6 +234,8 @@ impl Target {
             },
             stream_usage: !before("2024-09-01"),
             developer_role: !before("2024-12-01"),
+            // Models of other makers refuse a form of vectors that they do not have.
+            base64_vectors: self.api != Api::Inference,
             ..PROFILE
         }
     }

@@ -114,7 +114,7 @@ pub async fn continuation_stream(
 /// # Errors
 /// As [`complete`].
 pub async fn embed(http: Request, req: &embeddings::Request, profile: &Profile) -> Result<embeddings::Response, Error> {
-    let (body, dropped) = crate::embeddings::encode(req, profile);
+    let (body, dropped) = crate::embeddings::encode(req, profile)?;
     let answer = good(http.json(&body), profile).await?;
     whole(answer, |body| {
         crate::embeddings::decode(body, req.inputs.len(), dropped, profile)

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error;
-use crate::profile::Profile;
+use crate::profile::{Known, Profile};
+use crate::request::fields::{Member, Members, raw};
 use crate::wire::{Fields, read};
 
 /// The body of a request.
@@ -20,12 +21,14 @@ use crate::wire::{Fields, read};
 pub struct Body<'a> {
     model: &'a str,
     input: Vec<Item<'a>>,
-    /// A quarter of the length of numbers, and exact.
-    encoding_format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding_format: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dimensions: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    #[serde(flatten)]
+    extra: Members<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,27 +38,38 @@ enum Item<'a> {
     Tokens(&'a [u32]),
 }
 
-/// Encodes a request, and names what it cannot carry.
-#[must_use]
-pub fn encode<'a>(req: &'a Request, profile: &Profile) -> (Body<'a>, Vec<DroppedField>) {
+/// Encodes a request, and names what it cannot carry. Further fields go on where the provider judges
+/// them itself.
+///
+/// # Errors
+/// Kind `invalid-request` for a field that has to be JSON and is not.
+pub fn encode<'a>(req: &'a Request, profile: &Profile) -> Result<(Body<'a>, Vec<DroppedField>), Error> {
     let item = |input: &'a Input| match input {
         Input::Text(text) => Item::Text(text),
         Input::Tokens(tokens) => Item::Tokens(tokens),
     };
+    let mut extra = Members::default();
+    let mut dropped = Vec::new();
+    for (name, json) in &req.extra {
+        match profile.request_fields {
+            // How the numbers travel is the adapter's affair.
+            _ if name == "encoding_format" => {}
+            Known::Any => extra.push(name.as_str(), Member::Raw(raw(json, name)?)),
+            Known::Only(_) => dropped.push(DroppedField::new(
+                name,
+                format!("{} has no such parameter", profile.name),
+            )),
+        }
+    }
     let body = Body {
         model: &req.model,
         input: req.inputs.iter().map(item).collect(),
-        encoding_format: "base64",
+        encoding_format: profile.base64_vectors.then_some("base64"),
         dimensions: req.dimensions,
         user: req.user.as_deref(),
+        extra,
     };
-    let reason = format!("{} has no such parameter", profile.name);
-    // How the numbers travel is the adapter's affair.
-    let dropped = req.extra.iter().filter(|(name, _)| name != "encoding_format");
-    (
-        body,
-        dropped.map(|(name, _)| DroppedField::new(name, &reason)).collect(),
-    )
+    Ok((body, dropped))
 }
 
 /// Decodes an answer to a request of so many inputs.
@@ -137,13 +151,19 @@ mod tests {
     #[test]
     fn requests() {
         let req = request();
-        let (body, dropped) = encode(&req, &Profile::OPENAI);
+        let (body, dropped) = encode(&req, &Profile::OPENAI).unwrap();
         assert_eq!(
             serde_json::to_value(body).unwrap(),
             json!({"model": "m", "input": ["a", [1, 2]], "encoding_format": "base64", "dimensions": 2})
         );
         assert_eq!(dropped.len(), 1);
         assert_eq!(dropped[0].field, "input_type");
+        let (body, dropped) = encode(&req, &Profile::COMPATIBLE).unwrap();
+        assert_eq!(
+            serde_json::to_value(body).unwrap(),
+            json!({"model": "m", "input": ["a", [1, 2]], "dimensions": 2, "input_type": "query"})
+        );
+        assert!(dropped.is_empty());
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub struct Profile {
     pub media_anywhere: bool,
     /// Whether it takes `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Whether vectors can be asked for as base64, a quarter of the length of numbers; else they come
+    /// as the provider likes.
+    pub base64_vectors: bool,
     /// Members of an answer that hold reasoning text, the likeliest first.
     pub reasoning_fields: &'static [&'static str],
     /// How it counts reasoning.
@@ -164,6 +167,7 @@ impl Profile {
         tool_kinds: Known::Only(&["custom"]),
         media_anywhere: false,
         stream_usage: true,
+        base64_vectors: true,
         reasoning_fields: &["reasoning_content", "reasoning"],
         reasoning_tokens: ReasoningTokens::Included,
         usage_inside: &[],
@@ -192,6 +196,7 @@ impl Profile {
         tool_kinds: Known::Any,
         media_anywhere: false,
         stream_usage: true,
+        base64_vectors: false,
         reasoning_fields: &["reasoning_content", "reasoning"],
         reasoning_tokens: ReasoningTokens::Included,
         usage_inside: &["x_groq"],
