@@ -112,6 +112,18 @@ async fn an_outage_is_not_noticed_while_the_token_is_good() {
 }
 
 #[tokio::test]
+async fn a_metadata_service_that_is_updated_comes_back() {
+    let world = World::new(Entry::from("managed-identity")).await;
+    world.entra.trouble(&[(410, None), (404, None)]);
+    for pause in [1, 2] {
+        let (reason, retryable) = world.refused().await;
+        assert!(reason.contains("not available") && retryable, "{reason}");
+        world.clock.advance(Duration::from_secs(pause));
+    }
+    assert!(world.works().await);
+}
+
+#[tokio::test]
 async fn nobody_there_is_told_apart() {
     let world = World::with(
         Entry::from("managed-identity"),

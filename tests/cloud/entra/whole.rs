@@ -94,6 +94,22 @@ async fn a_caller_is_answered_with_an_identity_that_no_plugin_has_seen() {
     assert!((400..600).contains(&status), "{status} {body}");
     assert!(body.contains("audience is incorrect"), "{body}");
 
+    // The secret is no longer the application's: who asks the doctor is told what to do.
+    give(None);
+    entra.rotate("canary~next-client-secret-9876");
+    let doctor = host.command(&["doctor", PLUGIN, "--no-call"]).await;
+    let found = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(1), "{found}");
+    for part in [
+        "FAILED   identity   slot entra: no token for slot `entra`: Entra refuses: the client secret is wrong",
+        "(AADSTS7000215, trace 00000000-1111-2222-3333-444444444444)",
+        "-> host vault rotate entra",
+        "skipped  models",
+    ] {
+        assert!(found.contains(part), "{part:?} is not in\n{found}");
+    }
+    assert!(!found.contains("canary"), "{found}");
+
     let (_, log) = host.stop().await;
     for secret in [SECRET, "canary-token", "canary"] {
         assert!(

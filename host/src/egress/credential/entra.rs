@@ -37,8 +37,8 @@ use crate::clock::Clock;
 use crate::config::Env;
 use crate::egress::leak::Needles;
 
-/// What Entra is called in messages.
-const ENTRA: &str = "Entra";
+/// What Entra is called in messages; it never says that it will be back but by the usual statuses.
+const ENTRA: (&str, &[u16]) = ("Entra", &[]);
 /// How an assertion is named in a token request (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The longest federated token that is read, in bytes.
@@ -89,7 +89,7 @@ impl Fetcher {
         secrets: &Secrets,
     ) -> Result<Fetched<Secret>, TokenError> {
         let needles = Needles::of(secrets.iter().map(|(_, secret)| secret.expose()));
-        let (who, answer) = match Source::read(&facts.attributes, &self.env)? {
+        let ((who, updating), answer) = match Source::read(&facts.attributes, &self.env)? {
             Source::ManagedIdentity(which) => {
                 let answer = managed::ask(&self.client, &self.env, &which, scope).await?;
                 (managed::service(&self.env), answer)
@@ -127,7 +127,7 @@ impl Fetcher {
         };
         match answer.status {
             200 => answer::read(who, &answer.body, self.clock.now()),
-            _ => Err(refusal::explain(who, &answer, &needles)),
+            _ => Err(refusal::explain(who, updating, &answer, &needles)),
         }
     }
 

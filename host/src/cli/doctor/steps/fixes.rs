@@ -43,6 +43,13 @@ pub(super) fn of_egress(error: &EgressError, provider: &str, credential: Option<
         EgressError::Credential(CredentialFailure::Token { retryable: true, .. }) => {
             "try again in a while; the host does so by itself".to_owned()
         }
+        // The reason says which kind of thing to do; here the credential has its name.
+        EgressError::Credential(CredentialFailure::Token { reason, .. }) if reason.contains("host vault rotate") => {
+            format!("host vault rotate {credential}")
+        }
+        EgressError::Credential(CredentialFailure::Token { reason, .. }) if reason.contains("attribute `") => {
+            format!("host vault set {credential} --attribute NAME=VALUE")
+        }
         EgressError::Credential(CredentialFailure::Token { .. }) => format!("host vault show {credential}"),
         EgressError::Dns { host } => format!(
             "correct the settings of `providers.{provider}` if {host} is not the right name; else this machine's DNS"
@@ -86,7 +93,7 @@ pub(super) fn of_provider(error: &Error, provider: &str, credential: Option<&str
         }
         ErrorKind::QuotaExhausted => "raise the account's quota or credit at the provider".to_owned(),
         ErrorKind::RateLimited | ErrorKind::Overloaded => "try again in a while".to_owned(),
-        ErrorKind::Denied => "host grant list".to_owned(),
+        ErrorKind::Denied => "host grant list shows what is granted; the notes above name what is not".to_owned(),
         ErrorKind::Timeout | ErrorKind::Transport => {
             "let this machine's firewall and network reach it; the host uses no proxy".to_owned()
         }

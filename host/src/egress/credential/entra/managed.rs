@@ -79,12 +79,14 @@ pub(super) async fn ask(
     }
 }
 
-/// What the service is called in messages.
-pub(super) fn service(env: &Env) -> &'static str {
+/// What the service is called in messages, and the statuses with which it says that it will be back ("How to
+/// use managed identities …", "error handling": not found while the endpoint is updated, and gone
+/// for up to 70 seconds).
+pub(super) fn service(env: &Env) -> (&'static str, &'static [u16]) {
     match Platform::of(env) {
-        Ok(Platform::Machine { .. }) | Err(_) => "the machine's metadata service",
-        Ok(Platform::AppService { .. }) => "the platform's identity endpoint",
-        Ok(Platform::Arc { .. }) => "the Arc agent's identity endpoint",
+        Ok(Platform::Machine { .. }) | Err(_) => ("the machine's metadata service", &[404, 410]),
+        Ok(Platform::AppService { .. }) => ("the platform's identity endpoint", &[]),
+        Ok(Platform::Arc { .. }) => ("the Arc agent's identity endpoint", &[404, 410]),
     }
 }
 

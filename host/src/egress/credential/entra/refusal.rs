@@ -89,14 +89,16 @@ const MEANINGS: &[Meaning] = &[
 /// Codes that pass by themselves: throttling and outages of Entra's own parts.
 const PASSING: [u64; 6] = [90_006, 90_012, 90_024, 90_033, 90_055, 50_196];
 
-/// Reads an answer that holds no token. `who` names the service.
-pub(super) fn explain(who: &str, answer: &TokenAnswer, secrets: &Needles) -> TokenError {
+/// Reads an answer that holds no token. `who` names the service; `updating` are the statuses with which this
+/// one says that it will be back.
+pub(super) fn explain(who: &str, updating: &[u16], answer: &TokenAnswer, secrets: &Needles) -> TokenError {
     let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
     let code = code(&refusal);
     let named = code.map_or_else(String::new, |code| format!(" (AADSTS{code}{})", trace(&refusal)));
     let known = code.and_then(|code| MEANINGS.iter().find(|meaning| meaning.codes.contains(&code)));
     let passing = match answer.status {
         408 | 429 | 500.. => true,
+        status if updating.contains(&status) => true,
         _ => code.is_some_and(|code| PASSING.contains(&code)),
     };
     let reason = match (known, passing) {
@@ -198,7 +200,7 @@ mod tests {
             (7_000_112, "disabled"),
             (53_003, "conditional access"),
         ] {
-            let error = explain("Entra", &refusal(code), &Needles::of([]));
+            let error = explain("Entra", &[], &refusal(code), &Needles::of([]));
             assert!(
                 error.reason.contains(word) && error.reason.contains(&format!("AADSTS{code}, trace 0000")),
                 "{error}"
@@ -231,7 +233,7 @@ mod tests {
             (answer(404, ""), false, None),
             (refusal(90_033), true, None),
         ] {
-            let error = explain("Entra", &answer, &Needles::of([]));
+            let error = explain("Entra", &[], &answer, &Needles::of([]));
             assert_eq!(
                 (error.retryable, error.retry_after.map(|after| after.as_secs())),
                 (retryable, retry_after),
@@ -241,9 +243,17 @@ mod tests {
     }
 
     #[test]
+    fn a_service_may_be_updating() {
+        for (status, retryable) in [(404, true), (410, true), (400, false), (401, false)] {
+            let error = explain("it", &[404, 410], &answer(status, ""), &Needles::of([]));
+            assert_eq!(error.retryable, retryable, "{error}");
+        }
+    }
+
+    #[test]
     fn an_unknown_answer_is_quoted_without_the_secret() {
         let body = json!({ "error_description": "AADSTS42: no canary-secret-value here\r\nTrace ID: x" });
-        let error = explain("Entra", &answer(400, body), &Needles::of(["canary-secret-value"]));
+        let error = explain("Entra", &[], &answer(400, body), &Needles::of(["canary-secret-value"]));
         assert_eq!(
             error.reason,
             "Entra refuses with status 400: AADSTS42: no [secret] here (AADSTS42)"
