@@ -55,6 +55,11 @@ impl Place {
         }
     }
 
+    /// The address below the host by which the call passes through.
+    pub(crate) fn native(&self) -> String {
+        format!("/providers/azure-openai/{}{}", self.resource(), self.target)
+    }
+
     /// The model as a caller names it.
     pub(crate) fn model(&self) -> String {
         format!("{}@{}", self.deployment, self.resource())

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::azure::{self, Place};
-use crate::case::{Api, Case};
+use crate::case::{Api, Case, Operation};
+use crate::passing;
 
 /// The credentials, which only the provider may see.
 const OPENAI_KEY: &str = "sk-canary-openai-7f3a9d";
@@ -88,8 +89,24 @@ impl Bench {
         body["model"] = format!("{}/{model}", provider(case.api).0).into();
         let before = self.upstream.received().len();
         *self.reply.lock().expect("nobody panicked") = Some(reply);
-        let response = self.host.post("/v1/chat/completions", &body).await;
+        let path = match case.operation() {
+            Operation::Embeddings => "/v1/embeddings",
+            Operation::Completions => "/v1/completions",
+            _ => "/v1/chat/completions",
+        };
+        let response = self.host.post(path, &body).await;
         let answer = Answer::read(response).await;
+        let received = self.upstream.received().get(before).cloned();
+        Exchange { answer, received }
+    }
+
+    /// Asks for an exchange in the provider's own API.
+    pub(crate) async fn pass(&self, path: &str, body: &str, reply: Reply) -> Exchange {
+        let before = self.upstream.received().len();
+        *self.reply.lock().expect("nobody panicked") = Some(reply);
+        let request = self.host.request(http::Method::POST, path);
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let answer = Answer::read(request.send().await.expect("an answer")).await;
         let received = self.upstream.received().get(before).cloned();
         Exchange { answer, received }
     }
@@ -98,6 +115,7 @@ impl Bench {
     pub(crate) fn check_head(case: &Case, received: &Received) -> Result<(), String> {
         let api = case.api;
         let path = match api {
+            Api::OpenAi if case.operation() != Operation::Chat => passing::target(case)?,
             Api::OpenAi | Api::AnthropicCompatible => "/v1/chat/completions".to_owned(),
             Api::Anthropic => "/v1/messages".to_owned(),
             Api::Azure => Place::of(case).target,

@@ -15,16 +15,6 @@ const SKIPPED: &[(&str, &str)] = &[(
     "reads a stored answer's messages by GET; no chat",
 )];
 
-/// Operations of Azure's recordings that are not tried here, with the reason.
-const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "responses",
-        "no dialect of the host; passes through natively, as the adapter's own tests try",
-    ),
-    ("embeddings", "tried by the adapter's own tests"),
-    ("completions", "tried by the adapter's own tests"),
-];
-
 /// Recordings whose request has no form in OpenAI's dialect, with the reason. Their answers are tried
 /// with a simple request.
 const UNSAYABLE: &[(&str, &str)] = &[
@@ -48,6 +38,19 @@ pub(crate) enum Api {
     Azure,
 }
 
+/// What an exchange asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// An answer in a conversation.
+    Chat,
+    /// Vectors of texts.
+    Embeddings,
+    /// Continuations of texts.
+    Completions,
+    /// Something that the host has no dialect for: it passes through.
+    Native,
+}
+
 /// One exchange.
 #[derive(Debug)]
 pub(crate) struct Case {
@@ -65,6 +68,9 @@ impl Case {
         let json = &recording.json;
         let api = match (json["provider"].as_str()?, json["operation"].as_str()?) {
             ("openai", "chat") => Api::OpenAi,
+            ("openai", "embeddings" | "completions" | "responses") if json["request"]["method"] == "POST" => {
+                Api::OpenAi
+            }
             ("anthropic", "messages") => Api::Anthropic,
             ("anthropic", "chat") => Api::AnthropicCompatible,
             ("azure", _) => Api::Azure,
@@ -117,13 +123,20 @@ impl Case {
 
     /// Why it is not tried, if so.
     pub(crate) fn skipped(&self) -> Option<&'static str> {
-        let operation = self.recording.json["operation"].as_str().unwrap_or_default();
-        let elsewhere = ELSEWHERE.iter().filter(|_| self.api == Api::Azure);
-        let mut reasons = SKIPPED
+        SKIPPED
             .iter()
-            .filter(|(name, _)| *name == self.name)
-            .chain(elsewhere.filter(|(name, _)| *name == operation));
-        reasons.next().map(|(_, reason)| *reason)
+            .find(|(name, _)| *name == self.name)
+            .map(|(_, reason)| *reason)
+    }
+
+    /// What it asks for.
+    pub(crate) fn operation(&self) -> Operation {
+        match self.recording.json["operation"].as_str() {
+            Some("embeddings") => Operation::Embeddings,
+            Some("completions") => Operation::Completions,
+            Some("responses") => Operation::Native,
+            _ => Operation::Chat,
+        }
     }
 
     /// The status that the provider means, and its error: some write one into an answer of status 200.

@@ -17,9 +17,12 @@ mod claude;
 mod claude_request;
 mod failure;
 mod gpt;
+mod passing;
 mod plain;
 mod replay;
 mod table;
+mod texts;
+mod vectors;
 
 use bench::Bench;
 use case::Case;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::bench::{Bench, Exchange};
-use crate::case::{Api, Case};
+use crate::case::{Api, Case, Operation};
 use crate::plain::same;
-use crate::{azure, claude, claude_request, failure, gpt};
+use crate::{azure, claude, claude_request, failure, gpt, passing, texts, vectors};
 
 /// Streams longer than this are not sent byte by byte.
 const SINGLE_BYTES: usize = 16_000;
@@ -21,6 +21,12 @@ const PIECES: [usize; 4] = [3, 17, 61, 997];
 
 /// Tries a case.
 pub(crate) async fn try_case(bench: &Bench, case: &Case) -> Result<Vec<String>, String> {
+    match case.operation() {
+        Operation::Chat => {}
+        Operation::Embeddings => return vectors::try_case(bench, case).await,
+        Operation::Completions => return texts::try_case(bench, case).await,
+        Operation::Native => return passing::try_case(bench, case).await,
+    }
     let trial = Trial {
         bench,
         case,
