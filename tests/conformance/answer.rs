@@ -14,6 +14,23 @@ pub(crate) struct Answer {
     pub(crate) is_stream: bool,
 }
 
+/// Status and headers.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    pub(crate) fn of(response: &Response) -> Self {
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter();
+        Self {
+            status: response.status().as_u16(),
+            headers: headers.map(|(n, v)| (n.as_str().to_owned(), text(v))).collect(),
+        }
+    }
+}
+
 /// A stream's end.
 #[derive(Debug, PartialEq)]
 pub(crate) enum End {
@@ -27,18 +44,18 @@ pub(crate) enum End {
 
 impl Answer {
     pub(crate) async fn read(response: Response) -> Self {
-        let status = response.status().as_u16();
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers: Vec<_> = response
-            .headers()
-            .iter()
-            .map(|(n, v)| (n.as_str().to_owned(), text(v)))
-            .collect();
-        let raw = String::from_utf8(response.bytes().await.expect("the host's answer ends well").to_vec());
+        let head = Head::of(&response);
+        let bytes = response.bytes().await.expect("the host's answer ends well");
+        Self::of(head, &bytes)
+    }
+
+    /// An answer of which the body has been read.
+    pub(crate) fn of(head: Head, bytes: &[u8]) -> Self {
+        let raw = String::from_utf8(bytes.to_vec()).expect("answers are UTF-8");
         let mut answer = Self {
-            status,
-            headers,
-            raw: raw.expect("answers are UTF-8"),
+            status: head.status,
+            headers: head.headers,
+            raw,
             is_stream: false,
         };
         answer.is_stream = answer

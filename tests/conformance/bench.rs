@@ -10,7 +10,7 @@ use llm_host_tests::upstream::{Received, Reply, Upstream};
 use llm_host_tests::vault::Granted;
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Head};
 use crate::azure::{self, Place};
 use crate::case::{Api, Case, Operation};
 use crate::passing;
@@ -27,6 +27,28 @@ fn provider(api: Api) -> (&'static str, &'static str) {
         Api::Anthropic => ("anthropic", ANTHROPIC_KEY),
         Api::AnthropicCompatible => ("claude-compatible", OPENAI_KEY),
         Api::Azure => ("azure-openai", AZURE_KEY),
+    }
+}
+
+/// The body with the model under the name that a caller has for it.
+fn named(case: &Case, body: &Value) -> Value {
+    let mut body = body.clone();
+    let model = match case.api {
+        Api::Azure => Place::of(case).model(),
+        _ => body["model"].as_str().unwrap_or("any").to_owned(),
+    };
+    body["model"] = format!("{}/{model}", provider(case.api).0).into();
+    body
+}
+
+/// The host's address for what a case asks for.
+fn path(case: &Case) -> &'static str {
+    match case.operation() {
+        Operation::Embeddings => "/v1/embeddings",
+        Operation::Completions => "/v1/completions",
+        Operation::Pictures => "/v1/images/generations",
+        Operation::Speech => "/v1/audio/speech",
+        Operation::Chat | Operation::Native => "/v1/chat/completions",
     }
 }
 
@@ -81,23 +103,22 @@ impl Bench {
 
     /// Asks for an exchange. `body` is in OpenAI's dialect, with the provider's name of the model.
     pub(crate) async fn ask(&self, case: &Case, body: &Value, reply: Reply) -> Exchange {
-        let mut body = body.clone();
-        let model = match case.api {
-            Api::Azure => Place::of(case).model(),
-            _ => body["model"].as_str().unwrap_or("any").to_owned(),
-        };
-        body["model"] = format!("{}/{model}", provider(case.api).0).into();
         let before = self.upstream.received().len();
         *self.reply.lock().expect("nobody panicked") = Some(reply);
-        let path = match case.operation() {
-            Operation::Embeddings => "/v1/embeddings",
-            Operation::Completions => "/v1/completions",
-            _ => "/v1/chat/completions",
-        };
-        let response = self.host.post(path, &body).await;
+        let response = self.host.post(path(case), &named(case, body)).await;
         let answer = Answer::read(response).await;
         let received = self.upstream.received().get(before).cloned();
         Exchange { answer, received }
+    }
+
+    /// Asks for an exchange whose answer need not be text.
+    pub(crate) async fn fetch(&self, case: &Case, body: &Value, reply: Reply) -> (Head, Vec<u8>, Option<Received>) {
+        let before = self.upstream.received().len();
+        *self.reply.lock().expect("nobody panicked") = Some(reply);
+        let response = self.host.post(path(case), &named(case, body)).await;
+        let head = Head::of(&response);
+        let bytes = response.bytes().await.expect("the host's answer ends well").to_vec();
+        (head, bytes, self.upstream.received().get(before).cloned())
     }
 
     /// Asks for an exchange in the provider's own API.

@@ -47,6 +47,10 @@ pub(crate) enum Operation {
     Embeddings,
     /// Continuations of texts.
     Completions,
+    /// New pictures.
+    Pictures,
+    /// A text spoken.
+    Speech,
     /// Something that the host has no dialect for: it passes through.
     Native,
 }
@@ -68,7 +72,9 @@ impl Case {
         let json = &recording.json;
         let api = match (json["provider"].as_str()?, json["operation"].as_str()?) {
             ("openai", "chat") => Api::OpenAi,
-            ("openai", "embeddings" | "completions" | "responses") if json["request"]["method"] == "POST" => {
+            ("openai", "embeddings" | "completions" | "responses" | "image-generation" | "audio-speech")
+                if json["request"]["method"] == "POST" =>
+            {
                 Api::OpenAi
             }
             ("anthropic", "messages") => Api::Anthropic,
@@ -135,6 +141,8 @@ impl Case {
             Some("embeddings") => Operation::Embeddings,
             Some("completions") => Operation::Completions,
             Some("responses") => Operation::Native,
+            Some("image-generation") => Operation::Pictures,
+            Some("audio-speech") => Operation::Speech,
             _ => Operation::Chat,
         }
     }

@@ -38,7 +38,7 @@ fn wanted(api: Api, status: u16, error: &Value) -> Option<Wanted> {
     };
     let or = |fallback: &str| code.clone().unwrap_or_else(|| fallback.to_owned());
     match (status, kind.as_str()) {
-        (400, "content_filter") => of(400, "invalid_request_error", "content_filter"),
+        (400, "content_filter" | "content_policy_violation") => of(400, "invalid_request_error", "content_filter"),
         (401, "PermissionDenied") => of(403, "permission_error", "provider_permission"),
         (400, "context_length_exceeded") => of(400, "invalid_request_error", "context_length_exceeded"),
         (400, _) if message.contains("prompt is too long") => {

@@ -17,6 +17,7 @@ mod claude;
 mod claude_request;
 mod failure;
 mod gpt;
+mod media;
 mod passing;
 mod plain;
 mod replay;

@@ -11,7 +11,7 @@ use crate::answer::{self, Answer};
 use crate::bench::{Bench, Exchange};
 use crate::case::{Api, Case, Operation};
 use crate::plain::same;
-use crate::{azure, claude, claude_request, failure, gpt, passing, texts, vectors};
+use crate::{azure, claude, claude_request, failure, gpt, media, passing, texts, vectors};
 
 /// Streams longer than this are not sent byte by byte.
 const SINGLE_BYTES: usize = 16_000;
@@ -25,6 +25,7 @@ pub(crate) async fn try_case(bench: &Bench, case: &Case) -> Result<Vec<String>, 
         Operation::Chat => {}
         Operation::Embeddings => return vectors::try_case(bench, case).await,
         Operation::Completions => return texts::try_case(bench, case).await,
+        Operation::Pictures | Operation::Speech => return media::try_case(bench, case).await,
         Operation::Native => return passing::try_case(bench, case).await,
     }
     let trial = Trial {
