@@ -3,4 +3,5 @@
 //! Each fake refuses what the cloud itself would refuse, and says so in the cloud's own form.
 
 mod aws;
+mod bedrock;
 mod entra;

@@ -1,6 +1,7 @@
 //! Recorded provider traffic through the real program.
 //!
-//! In: recordings of `openai`, `anthropic` and `azure`, and the small cases of our own under `cases`. Each is
+//! In: recordings of `openai`, `anthropic`, `azure` and (in a test of its own) `bedrock`, and the small
+//! cases of our own under `cases`. Each is
 //! asked for by a client over HTTP, goes through the sandboxed adapter with a credential of the
 //! vault, and is answered over TLS with the recorded bytes. Out: one line for each in a table at
 //! the end. Never: an expectation that the program had a part in; all are derived from the
@@ -11,6 +12,7 @@
 
 mod answer;
 mod azure;
+mod bedrock;
 mod bench;
 mod case;
 mod claude;

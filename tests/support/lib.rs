@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod built;
 pub mod clients;
+pub mod event_stream;
 pub mod fake_aws;
 pub mod files;
 pub mod host;

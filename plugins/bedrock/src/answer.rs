@@ -86,7 +86,7 @@ impl Answer {
         }
         self.out.push(ChatEvent::Start(ResponseStart {
             dropped: std::mem::take(&mut self.context.dropped),
-            ..ResponseStart::new(std::mem::take(&mut self.context.id), &self.context.model)
+            ..ResponseStart::new(&self.context.id, &self.context.model)
         }));
     }
 

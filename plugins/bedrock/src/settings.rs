@@ -148,6 +148,9 @@ impl Settings {
                 check_origin(name, url)?;
             }
         }
+        if self.endpoint.is_some() && (self.fips || self.dual_stack) {
+            return Err("`fips` and `dual_stack` choose among AWS's own endpoints; with `endpoint`, write the whole origin there".to_owned());
+        }
         if self.endpoint.is_some() && self.all_regions().count() > 1 {
             return Err(
                 "`endpoint` is one region's; with `regions`, give each its own plugin instance instead".to_owned(),
@@ -288,6 +291,10 @@ mod tests {
             (
                 json!({"region": "us-east-1", "regions": ["us-west-2"], "endpoint": "https://a.example"}),
                 "one region",
+            ),
+            (
+                json!({"region": "us-east-1", "endpoint": "https://a.example", "fips": true}),
+                "whole origin",
             ),
             (
                 json!({"region": "us-east-1", "models": [{"match": ""}]}),
