@@ -200,10 +200,7 @@ impl Bench {
             "[limits]\ncpu_time = \"60s\"\n\
              [providers.bedrock.settings]\nregion = \"us-east-1\"\nendpoint = \"{origin}\"\nsign_in = \"api-key\"\n"
         );
-        let granted = Granted {
-            paths: vec!["*".to_owned(), "*%2F*".to_owned()],
-            ..Granted::api_key("bedrock", SECRET, &origin)
-        };
+        let granted = Granted::api_key("bedrock", SECRET, &origin);
         let plan = Plan::new()
             .plugin("bedrock")
             .granted(granted)

@@ -45,8 +45,9 @@ pub fn slot(settings: &Settings) -> &'static str {
     match settings.sign_in {
         Some(SignIn::Aws) => AWS,
         Some(SignIn::ApiKey) => API_KEY,
-        None => match (Credential::acquire(AWS), Credential::acquire(API_KEY)) {
-            (Err(HttpError::Denied(_)), Ok(_)) => API_KEY,
+        // The host notes each slot that is asked for in vain, so the second is asked only for its turn.
+        None => match Credential::acquire(AWS) {
+            Err(HttpError::Denied(_)) if Credential::acquire(API_KEY).is_ok() => API_KEY,
             _ => AWS,
         },
     }
