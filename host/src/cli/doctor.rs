@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use self::report::Report;
+use self::report::{Finding, Report};
 use self::steps::Patient;
 use super::{Session, Usage, client, count, vault};
 use crate::config::Config;
@@ -53,14 +53,25 @@ pub(super) fn run(session: &Session, command: &Doctor) -> anyhow::Result<()> {
     let access = vault::access(&config.vault)?;
     let mut report = Report::new(session.output);
     client::block_on(async {
-        let ground = Ground::lay(&config, &session.env, access).await?;
-        let reloader = ground.start(config.clone(), session.env.clone()).await?;
-        let snapshot = reloader.snapshot();
         report.begin("host");
+        report.add(Finding::ok("config", config.source.path.display().to_string()))?;
+        let started = async {
+            let ground = Ground::lay(&config, &session.env, access).await?;
+            let reloader = ground.start(config.clone(), session.env.clone()).await?;
+            anyhow::Ok((ground, reloader))
+        };
+        let (ground, reloader) = match started.await {
+            Ok(started) => started,
+            Err(error) => {
+                let fix = "host config check; host vault show";
+                return report.add(Finding::failed("start", format!("{error:#}"), fix));
+            }
+        };
+        let snapshot = reloader.snapshot();
         steps::host(&mut report, &config, &ground, &snapshot)?;
         for provider in chosen(command, &config, &snapshot)? {
             report.begin(&provider);
-            let mut patient = Patient::new(&provider, &snapshot, &ground);
+            let patient = Patient::new(&provider, &snapshot, &ground);
             patient.examine(&mut report, command).await?;
         }
         anyhow::Ok(())

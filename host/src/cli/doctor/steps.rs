@@ -32,9 +32,8 @@ const SHOWN: usize = 3;
 /// What the provider's log calls these requests.
 const REQUEST: &str = "host-doctor";
 
-/// What concerns every provider: the configuration and the vault.
+/// What concerns every provider: the vault, and files that hold no plugin.
 pub(super) fn host(report: &mut Report, config: &Config, ground: &Ground, snapshot: &Snapshot) -> anyhow::Result<()> {
-    report.add(Finding::ok("config", config.source.path.display().to_string()))?;
     let vault = ground.vault().report();
     report.add(match vault.revision {
         Some(revision) => Finding::ok("vault", format!("{}, revision {revision}", config.vault.path.display())),
@@ -79,7 +78,7 @@ impl<'a> Patient<'a> {
     }
 
     /// Tries one step after the other.
-    pub(super) async fn examine(&mut self, report: &mut Report, command: &Doctor) -> anyhow::Result<()> {
+    pub(super) async fn examine(&self, report: &mut Report, command: &Doctor) -> anyhow::Result<()> {
         let Some(generation) = self.snapshot.providers.get(self.name) else {
             return self.not_served(report);
         };
