@@ -40,6 +40,10 @@ async fn keys_with_a_session_token_sign_with_it() {
     let secrets = [KEYS, &[("session_token", token)]].concat();
     let host = plan(&fake, STATIC, &secrets).start().await;
     assert_eq!(send(&host, &fake, CONVERSE).await.status(), 200);
+    let doctor = host.command(&["doctor", "hostile", "--no-call"]).await;
+    let found = String::from_utf8(doctor.stdout).expect("text");
+    let who = "access key …0001, region us-east-1, service bedrock";
+    assert!(found.contains(who) && !found.contains(KEY_ID), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

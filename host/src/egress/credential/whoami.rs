@@ -1,8 +1,8 @@
 //! As whom a request is signed, as far as what is attached says so itself.
 //!
-//! In: a request with its credential. Out: names and ids for the admin: the application and tenant
-//! of a token, the access key's id of a signature. Never: the token, the signature or a key; and never
-//! a decision, since nobody has checked what a token says of itself.
+//! In: a request with its credential. Out: names and ids for the admin: the application and tenant of
+//! a token, the end of the access key's id of a signature. Never: the token, the signature or a key;
+//! and never a decision, since nobody has checked what a token says of itself.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +21,9 @@ const CLAIMS: [(&str, &str); 6] = [
     ("aud", "audience"),
 ];
 
+/// How much of an access key's id is shown, in characters.
+const KEY_END: usize = 4;
+
 /// As whom; `None` when nothing says it.
 pub(in crate::egress) fn who(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
@@ -36,7 +39,9 @@ fn of_signature(signature: &str) -> Option<String> {
     let (_, scope) = signature.split_once("Credential=")?;
     let mut parts = scope.split(',').next()?.split('/');
     let (key, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    Some(format!("access key {key}, region {region}, service {service}"))
+    // The id is in the vault beside the key; its end tells an admin which one it is.
+    let shown = key.get(key.len().saturating_sub(KEY_END)..)?;
+    Some(format!("access key …{shown}, region {region}, service {service}"))
 }
 
 fn of_token(token: &str) -> Option<String> {
@@ -76,7 +81,7 @@ mod tests {
             ("Basic Y2FuYXJ5".to_owned(), None),
             (
                 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=canary".to_owned(),
-                Some("access key AKIDEXAMPLE, region us-east-1, service bedrock"),
+                Some("access key …MPLE, region us-east-1, service bedrock"),
             ),
         ] {
             let mut headers = HeaderMap::new();
