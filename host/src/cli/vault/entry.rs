@@ -27,8 +27,7 @@ Examples:
   host vault set azure --kind header --host 'https://*.openai.azure.com' < key.txt
   host vault set proxy --kind basic --attribute username=me --host https://proxy.example.com
   host vault set bedrock --kind aws --source imds --attribute region=us-east-1
-  host vault set bedrock --kind aws --source assume-role --attribute role_arn=arn:aws:iam::123456789012:role/llm \\
-    --attribute region=us-east-1 --attribute base=container
+  host vault set bedrock --kind aws --source assume-role --attribute role_arn=arn:aws:iam::123456789012:role/llm --attribute region=us-east-1
   host vault set entra --kind entra --source managed-identity --host https://my-resource.openai.azure.com
   host vault set openai --add-host https://eu.api.openai.com    the secret stays as it is")]
 pub(in crate::cli) struct Set {
