@@ -5,3 +5,4 @@ mod clients;
 mod curl;
 mod interfaces;
 mod providers;
+mod unruly;

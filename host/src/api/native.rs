@@ -33,10 +33,11 @@ async fn call(
     Path((provider, _)): Path<(String, String)>,
     request: Request,
 ) -> Response {
+    let dialect = Dialect::of(request.uri().path());
     let outcome = answer(&front, &context, &provider, request).await;
     outcome.unwrap_or_else(|error| {
         tracing::info!(request = %context.id, fault = ?error.fault(), %error, "a native call failed");
-        respond(&error, Dialect::OpenAi)
+        respond(&error, dialect)
     })
 }
 

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, StreamProducer, StreamReader, StreamResult};
 
@@ -31,7 +32,7 @@ pub use super::bindings::native::exports::llm_host::provider::native::RequestHea
 pub(super) use super::bindings::native::exports::llm_host::provider::native::{BodyMode, Forward};
 
 /// How many pieces of an answer may wait for a guest that reads a copy of it. A guest that is
-/// slower gets no more: its caller does not wait for it.
+/// slower is ended: the caller does not wait for it.
 const COPIES: usize = 64;
 
 /// A request to the provider's own API.
@@ -66,7 +67,8 @@ impl Generation {
         request: NativeRequest,
         deadline: Instant,
     ) -> Answered<NativeAnswer> {
-        let in_flight = self.admit(Interface::Native)?;
+        // Admitted by each of its calls into the guest: after a back-off only one may pass.
+        let in_flight = self.enter();
         let NativeRequest { head, body } = request;
         let method = head.method.clone();
         let route = Route { head: head.clone() };
@@ -139,9 +141,13 @@ impl Generation {
         }
     }
 
-    /// Gives the guest a copy of the answer, in which it finds the usage.
-    fn read_usage(self: &Arc<Self>, id: Arc<str>, response: &egress::UpstreamResponse) -> mpsc::Sender<Bytes> {
+    /// Gives the guest a copy of the answer, in which it finds the usage. Once the answer has ended
+    /// it has as long as it may be silent.
+    fn read_usage(self: &Arc<Self>, id: Arc<str>, response: &egress::UpstreamResponse) -> Copy {
         let (copy, pieces) = mpsc::channel(COPIES);
+        let (passing, passed) = oneshot::channel::<()>();
+        let given_up = CancellationToken::new();
+        let cut = given_up.clone();
         let headers = response.headers.iter();
         let call = ReadUsage {
             status: response.status,
@@ -150,9 +156,19 @@ impl Generation {
         };
         let generation = self.clone();
         self.tasks.spawn(async move {
-            // Outlives the answer by as long as the guest takes to read its end.
-            match generation.ask(id.clone(), call).await {
-                Ok(Ok(Some(usage))) => tracing::info!(
+            let patience = async {
+                // It is never sent, only dropped.
+                let _ = passed.await;
+                tokio::time::sleep(generation.config.limits.idle_time).await;
+            };
+            let outcome = tokio::select! {
+                outcome = generation.ask(id.clone(), call) => Some(outcome),
+                () = patience => None,
+                // What it would find in a part of the answer is not the usage.
+                () = cut.cancelled() => None,
+            };
+            match outcome {
+                Some(Ok(Ok(Some(usage)))) => tracing::info!(
                     request = &*id,
                     provider = &*generation.provider,
                     input = usage.input,
@@ -163,19 +179,37 @@ impl Generation {
                     reasoning = usage.reasoning,
                     "usage of a native call"
                 ),
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::warn!(
+                Some(Ok(Ok(None))) => {}
+                Some(Ok(Err(error))) => tracing::warn!(
                     request = &*id,
                     provider = &*generation.provider,
                     "the usage of a native call cannot be read: {}",
                     error.message
                 ),
                 // It has been noted where it happened.
-                Err(_) => {}
+                Some(Err(_)) => {}
+                None => tracing::warn!(
+                    request = &*id,
+                    provider = &*generation.provider,
+                    "the plugin reads its copy of an answer more slowly than it comes, so its usage is not known"
+                ),
             }
         });
-        copy
+        Copy {
+            pieces: copy,
+            given_up,
+            _passing: passing,
+        }
     }
+}
+
+/// The guest's copy of an answer.
+struct Copy {
+    pieces: mpsc::Sender<Bytes>,
+    /// Ends the guest that does not keep up.
+    given_up: CancellationToken,
+    /// Dropped with the answer.
+    _passing: oneshot::Sender<()>,
 }
 
 /// Asks for the usage in a copy of an answer.
@@ -234,8 +268,7 @@ struct Passing {
     generation: Arc<Generation>,
     _in_flight: InFlight,
     body: egress::Body,
-    /// The guest's copy, as long as it keeps up.
-    copy: Option<mpsc::Sender<Bytes>>,
+    copy: Option<Copy>,
     patience: Patience,
 }
 
@@ -278,11 +311,9 @@ impl Passing {
         let Some(copy) = self.copy.as_ref().filter(|_| !piece.is_empty()) else {
             return;
         };
-        if let Err(mpsc::error::TrySendError::Full(_)) = copy.try_send(piece.clone()) {
-            tracing::warn!(
-                provider = &*self.generation.provider,
-                "the plugin reads its copy of an answer more slowly than it comes; the usage may be incomplete"
-            );
+        // A guest that has enough of it closes its end; one that is behind is ended.
+        if let Err(mpsc::error::TrySendError::Full(_)) = copy.pieces.try_send(piece.clone()) {
+            copy.given_up.cancel();
             self.copy = None;
         }
     }
