@@ -41,11 +41,14 @@ pub(super) trait Call: Send + 'static {
 pub(super) type Answered<T> = Result<Result<T, llm::Error>, CallError>;
 
 /// A call's task; dropping it drops the store and everything the guest had open.
-pub(super) struct CallTask<T>(JoinHandle<Result<T, CallError>>);
+pub(super) struct CallTask<T> {
+    task: JoinHandle<()>,
+    answer: oneshot::Receiver<Result<T, CallError>>,
+}
 
 impl<T> Drop for CallTask<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -64,10 +67,15 @@ impl<T> Running<T> {
     /// Waits for the outcome.
     pub(super) async fn outcome(&mut self) -> Result<T, CallError> {
         match self {
-            Self::Own(CallTask(task)) => match task.await {
+            Self::Own(CallTask { task, answer }) => match answer.await {
                 Ok(outcome) => outcome,
-                Err(error) if error.is_panic() => Err(CallError::Trapped("the host failed while running it".into())),
-                Err(_) => Err(CallError::Drained),
+                // The task has ended without an answer, so this does not wait.
+                Err(_) => match task.await {
+                    Err(error) if error.is_panic() => {
+                        Err(CallError::Trapped("the host failed while running it".into()))
+                    }
+                    _ => Err(CallError::Drained),
+                },
             },
             Self::Shared { outcome, stop } => match outcome.await {
                 Ok(outcome) => outcome,
@@ -201,25 +209,34 @@ impl Generation {
     /// pool only when its call ended well.
     fn spawn<C: Call>(self: &Arc<Self>, id: Arc<str>, call: C) -> CallTask<C::Output> {
         let generation = self.clone();
+        let (tell, answer) = oneshot::channel();
         let work = async move {
-            let mut guest = Guest::take(&generation, id).await?;
+            let mut guest = match Guest::take(&generation, id).await {
+                Ok(guest) => guest,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
             let meter = guest.store.data().meter.clone();
-            match meter.measure(call_in(&mut guest, &generation, call)).await {
-                Ok(output) => {
-                    generation.pool.give_back(guest);
-                    Ok(output)
-                }
-                Err(error) => Err(explain(&error, guest.store.data())),
+            let (outcome, spent) = match meter.measure(call_in(&mut guest, &generation, call)).await {
+                Ok(output) => (Ok(output), generation.pool.give_back(guest)),
+                Err(error) => (Err(explain(&error, guest.store.data())), Some(guest)),
+            };
+            // A caller that has gone does not listen.
+            let _ = tell.send(outcome);
+            if spent.is_some() {
+                // The caller goes first: taking an instance apart takes a while.
+                tokio::task::yield_now().await;
             }
+            drop(spent);
         };
         let stop = self.stop.clone();
-        CallTask(self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             tokio::select! {
                 biased;
-                outcome = work => outcome,
-                () = stop.cancelled() => Err(CallError::Drained),
+                () = work => {}
+                () = stop.cancelled() => {}
             }
-        }))
+        });
+        CallTask { task, answer }
     }
 
     /// Counts the outcome towards the plugin's health.
@@ -257,6 +274,9 @@ pub(super) fn explain(error: &wasmtime::Error, state: &GuestState) -> CallError 
     }
     if state.memory_refused().load(Ordering::Relaxed) {
         return CallError::Limit(Limit::Memory(state.limits.memory));
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return CallError::Full;
     }
     let text = one_line(error);
     // These have no type of their own; that the texts are these is what the tests of the sandbox hold.

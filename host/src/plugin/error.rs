@@ -129,6 +129,9 @@ pub enum CallError {
         /// How much longer.
         wait: Duration,
     },
+    /// Every place for an instance is taken.
+    #[error("the host has no place for another instance")]
+    Full,
     /// Its generation was drained and the time for that is over, or the host is stopping.
     #[error("its generation was replaced and the time to drain is over")]
     Drained,
@@ -169,6 +172,7 @@ impl CallError {
             Self::Contract(_) => "plugin_contract",
             Self::Unsupported { .. } => "unsupported",
             Self::BackOff { .. } => "plugin_backoff",
+            Self::Full => "host_full",
             Self::Drained => "plugin_drained",
         }
     }
@@ -197,6 +201,7 @@ impl CallError {
                 param: (*interface != "native").then(|| "model".to_owned()),
                 code: Some(self.code()),
             },
+            Self::Full => GatewayError::Overloaded,
             _ => GatewayError::Plugin {
                 plugin: plugin.to_owned(),
                 message: self.to_string(),

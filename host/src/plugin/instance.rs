@@ -82,15 +82,19 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.pop()
     }
 
-    /// Keeps an instance whose call ended well. One that is not kept is dropped.
-    pub(super) fn give_back(&self, mut guest: Guest) {
+    /// Keeps an instance whose call ended well, or gives it back when it is not to be kept.
+    pub(super) fn give_back(&self, mut guest: Guest) -> Option<Guest> {
         guest.uses += 1;
         if guest.uses >= self.max_uses {
-            return;
+            return Some(guest);
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(idle) = idle.as_mut().filter(|idle| idle.len() < self.keep) {
-            idle.push(guest);
+        match idle.as_mut().filter(|idle| idle.len() < self.keep) {
+            Some(idle) => {
+                idle.push(guest);
+                None
+            }
+            None => Some(guest),
         }
     }
 

@@ -32,7 +32,7 @@ pub mod source;
 mod state;
 
 pub use component::LoadedPlugin;
-pub use engine::Engine;
+pub use engine::{Capacity, Engine};
 pub use error::{CallError, LoadError};
 pub use generation::Generation;
 pub use native::{NativeAnswer, NativeRequest, RequestHead};
