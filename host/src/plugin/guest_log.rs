@@ -19,33 +19,35 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use super::bindings::base::llm_host::provider::host::Level;
 use super::state::Identity;
 use crate::config::Limits;
-use crate::egress::{Egress, Holder};
+use crate::egress::leak::Needles;
 
 /// Most bytes of standard output or error that are taken at once.
 const PERMIT: usize = 8 << 10;
 
 /// The log of one store.
 pub(super) struct GuestLog {
-    plugin: String,
-    provider: Arc<str>,
-    generation: u64,
-    holder: Arc<Holder>,
-    egress: Option<Arc<Egress>>,
-    request_id: Mutex<Arc<str>>,
+    identity: Arc<Identity>,
+    call: Mutex<LoggedCall>,
     max_lines: u32,
     max_line_bytes: usize,
     lines: AtomicU32,
 }
 
+/// What one call's lines have in common.
+struct LoggedCall {
+    request_id: Arc<str>,
+    /// Made for the first line that is written; it holds secrets until the call's log goes.
+    redactor: Option<Arc<Needles>>,
+}
+
 impl GuestLog {
-    pub(super) fn new(identity: &Identity, limits: &Limits, request_id: Arc<str>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>, limits: &Limits, request_id: Arc<str>) -> Self {
         Self {
-            plugin: identity.manifest.id.clone(),
-            provider: identity.holder.provider.clone(),
-            generation: identity.generation,
-            holder: identity.holder.clone(),
-            egress: identity.egress.clone(),
-            request_id: Mutex::new(request_id),
+            identity,
+            call: Mutex::new(LoggedCall {
+                request_id,
+                redactor: None,
+            }),
             max_lines: u32::try_from(limits.log_lines).unwrap_or(u32::MAX - 1),
             max_line_bytes: usize::try_from(limits.log_line_bytes).unwrap_or(usize::MAX),
             lines: AtomicU32::new(0),
@@ -53,7 +55,10 @@ impl GuestLog {
     }
 
     pub(super) fn begin_call(&self, request_id: Arc<str>) {
-        *self.request_id.lock().unwrap_or_else(PoisonError::into_inner) = request_id;
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = LoggedCall {
+            request_id,
+            redactor: None,
+        };
         self.lines.store(0, Ordering::Relaxed);
     }
 
@@ -64,14 +69,19 @@ impl GuestLog {
             self.lines.store(self.max_lines.saturating_add(1), Ordering::Relaxed);
             return;
         }
-        let request = self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (plugin, provider, generation) = (self.plugin.as_str(), &*self.provider, self.generation);
+        if !wanted(level) {
+            return;
+        }
+        let identity = &*self.identity;
+        let (plugin, provider) = (identity.manifest.id.as_str(), &*identity.holder.provider);
+        let generation = identity.generation;
+        let (request, redactor) = self.call();
         if written == self.max_lines {
             tracing::warn!(target: "guest", plugin, provider, generation, request_id = &*request,
                 "the plugin logs more than {} lines in one call (`limits.log_lines`); the rest is left out", self.max_lines);
             return;
         }
-        let text = self.clean(text);
+        let text = self.clean(text, redactor.as_deref());
         match level {
             Level::Trace => {
                 tracing::trace!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
@@ -91,12 +101,18 @@ impl GuestLog {
         }
     }
 
+    /// The request that the present call is for, and what takes secrets out of its lines.
+    fn call(&self) -> (Arc<str>, Option<Arc<Needles>>) {
+        let mut call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some(egress)) = (&call.redactor, &self.identity.egress) {
+            call.redactor = Some(Arc::new(egress.redactor(&self.identity.holder)));
+        }
+        (call.request_id.clone(), call.redactor.clone())
+    }
+
     /// Cuts the line, escapes what could forge another line or steer a terminal, and takes out secrets.
-    fn clean(&self, text: &str) -> String {
-        let redactor = self.egress.as_ref().map(|egress| egress.redactor(&self.holder));
-        let scrubbed = redactor
-            .as_ref()
-            .map_or(Cow::Borrowed(text), |redactor| redactor.redact(text));
+    fn clean(&self, text: &str, redactor: Option<&Needles>) -> String {
+        let scrubbed = redactor.map_or(Cow::Borrowed(text), |redactor| redactor.redact(text));
         let mut out = String::with_capacity(scrubbed.len().min(self.max_line_bytes));
         for c in scrubbed.chars() {
             if out.len() + c.len_utf8() > self.max_line_bytes {
@@ -110,6 +126,17 @@ impl GuestLog {
             }
         }
         out
+    }
+}
+
+/// Whether anybody reads lines of this level; others cost nothing more.
+fn wanted(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(target: "guest", tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(target: "guest", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "guest", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "guest", tracing::Level::WARN),
+        Level::Error => tracing::enabled!(target: "guest", tracing::Level::ERROR),
     }
 }
 

@@ -98,7 +98,7 @@ impl GuestState {
         limits: &Limits,
         request_id: Arc<str>,
     ) -> Store<GuestState> {
-        let log = Arc::new(GuestLog::new(&identity, limits, request_id.clone()));
+        let log = Arc::new(GuestLog::new(identity.clone(), limits, request_id.clone()));
         let wasi = WasiCtxBuilder::new()
             .stdout(LogStream::new(log.clone()))
             .stderr(LogStream::new(log.clone()))
