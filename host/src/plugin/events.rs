@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use wasmtime::component::StreamReader;
 
 use super::call::{Answered, Call, Running, within};
+use super::channel::{Reader, Writer, channel};
 use super::completions;
 use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
 use super::grammar::{Grammar, Violation};
 use super::operation::{Callee, Interface};
-use super::queue::{Patience, QUEUE, fill};
+use super::queue::{Patience, fill};
 use crate::config::Isolation;
 use crate::dispatch::EventBatches;
 use crate::llm::{self, ChatEvent, ErrorKind};
@@ -66,7 +67,7 @@ struct Streamed<R> {
     request: R,
     /// Told whether there is a stream.
     opened: oneshot::Sender<Result<(), llm::Error>>,
-    batches: mpsc::Sender<Vec<ChatEvent>>,
+    batches: Writer<ChatEvent>,
 }
 
 impl<R: Streams> Call for Streamed<R> {
@@ -138,7 +139,7 @@ impl Generation {
 
     /// Opens a stream and waits for its first events; `None` when it closed without any.
     async fn open<R: Streams>(self: &Arc<Self>, id: Arc<str>, request: R) -> Answered<Begun> {
-        let (batches, mut receiver) = mpsc::channel(QUEUE);
+        let (batches, mut receiver) = channel();
         let (opened, waiting) = oneshot::channel();
         let call = Streamed {
             request,
@@ -154,13 +155,13 @@ impl Generation {
                 return Err(CallError::Contract("it gave neither a stream nor an error".into()));
             }
         }
-        let first = receiver.recv().await;
+        let first = receiver.next().await;
         Ok(Ok((running, first, receiver)))
     }
 }
 
 /// A stream's call, its first events, and the queue of the rest.
-type Begun = (Running<()>, Option<Vec<ChatEvent>>, mpsc::Receiver<Vec<ChatEvent>>);
+type Begun = (Running<()>, Option<Vec<ChatEvent>>, Reader<ChatEvent>);
 
 /// Looks at the first events and makes the rest a stream for the caller.
 async fn answer(
@@ -211,7 +212,7 @@ struct Answer {
     _in_flight: InFlight,
     /// Taken when it has ended.
     running: Option<Running<()>>,
-    batches: mpsc::Receiver<Vec<ChatEvent>>,
+    batches: Reader<ChatEvent>,
     grammar: Grammar,
     patience: Patience,
     over: bool,

@@ -10,6 +10,7 @@
 
 pub mod bindings;
 mod call;
+mod channel;
 pub mod component;
 pub mod engine;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod signature;
 mod sound;
 pub mod source;
 mod state;
+mod weight;
 
 pub use component::LoadedPlugin;
 pub use engine::{Capacity, Engine};

@@ -8,36 +8,34 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_util::sync::PollSender;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, Lift, Source, StreamConsumer, StreamReader, StreamResult};
 
+use super::channel::{Reader, Writer};
 use super::error::Limit;
 use super::state::GuestState;
+use super::weight::Weigh;
 use crate::config::Limits;
-
-/// How many batches may wait for a slow reader before the guest has to wait.
-pub(super) const QUEUE: usize = 4;
 
 /// Takes what the guest writes and queues it.
 struct Consumer<T> {
-    batches: PollSender<Vec<T>>,
+    batches: Writer<T>,
     /// Dropped with the consumer: the stream has closed.
     _closed: oneshot::Sender<()>,
 }
 
 /// Fills a queue with what the guest writes. The future that is given back resolves when the
 /// stream has closed; the queue closes with it.
-pub(super) fn fill<T: Lift + Send + 'static>(
+pub(super) fn fill<T: Lift + Weigh + Send + 'static>(
     accessor: &Accessor<GuestState>,
     reader: StreamReader<T>,
-    batches: mpsc::Sender<Vec<T>>,
+    batches: Writer<T>,
 ) -> wasmtime::Result<impl Future<Output = ()> + Send + use<T>> {
     let (closed, waiting) = oneshot::channel();
     let consumer = Consumer {
-        batches: PollSender::new(batches),
+        batches,
         _closed: closed,
     };
     accessor.with(|access| reader.pipe(access, consumer))?;
@@ -47,7 +45,7 @@ pub(super) fn fill<T: Lift + Send + 'static>(
     })
 }
 
-impl<T: Lift + Send + 'static> StreamConsumer<GuestState> for Consumer<T> {
+impl<T: Lift + Weigh + Send + 'static> StreamConsumer<GuestState> for Consumer<T> {
     type Item = T;
 
     fn poll_consume(
@@ -57,7 +55,7 @@ impl<T: Lift + Send + 'static> StreamConsumer<GuestState> for Consumer<T> {
         mut source: Source<'_, T>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.batches.poll_reserve(cx) {
+        match self.batches.poll_room(cx) {
             Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
             Poll::Pending => return Poll::Pending,
             // The caller has gone.
@@ -66,9 +64,7 @@ impl<T: Lift + Send + 'static> StreamConsumer<GuestState> for Consumer<T> {
         }
         let mut batch = Vec::with_capacity(source.remaining(&mut store));
         source.read(&mut store, &mut batch)?;
-        if batch.is_empty() {
-            self.batches.abort_send();
-        } else if self.batches.send_item(batch).is_err() {
+        if self.batches.send(batch).is_err() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         Poll::Ready(Ok(StreamResult::Completed))
@@ -101,9 +97,9 @@ impl Patience {
     ///
     /// # Errors
     /// The limit that passed.
-    pub(super) async fn next<T>(&self, queue: &mut mpsc::Receiver<T>) -> Result<Option<T>, Limit> {
+    pub(super) async fn next<T>(&self, queue: &mut Reader<T>) -> Result<Option<Vec<T>>, Limit> {
         let (time, limit) = self.left();
-        tokio::time::timeout(time, queue.recv()).await.map_err(|_| limit)
+        tokio::time::timeout(time, queue.next()).await.map_err(|_| limit)
     }
 
     /// How long the next piece may take from now on, and which limit says so.

@@ -12,15 +12,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureConsumer, Source};
 
 use super::call::{Answered, Call, Running, within};
+use super::channel::{Reader, Writer, channel};
 use super::error::{CallError, Limit};
 use super::generation::{Generation, InFlight};
 use super::operation::{Callee, Interface};
-use super::queue::{Patience, QUEUE, fill};
+use super::queue::{Patience, fill};
 use super::speech::SynthesisRequest;
 use super::state::GuestState;
 use crate::error::GatewayError;
@@ -47,7 +48,7 @@ struct Speak {
     request: SynthesisRequest,
     /// Told whether there is sound.
     opened: oneshot::Sender<Result<Head, llm::Error>>,
-    pieces: mpsc::Sender<Vec<u8>>,
+    pieces: Writer<u8>,
 }
 
 impl Call for Speak {
@@ -134,7 +135,7 @@ impl Generation {
     }
 
     async fn open_sound(self: &Arc<Self>, id: Arc<str>, request: SynthesisRequest) -> Answered<Begun> {
-        let (pieces, receiver) = mpsc::channel(QUEUE);
+        let (pieces, receiver) = channel();
         let (opened, waiting) = oneshot::channel();
         let call = Speak {
             request,
@@ -154,14 +155,14 @@ impl Generation {
 }
 
 /// The head of a sound, its call, and the queue of its bytes.
-type Begun = (Head, Running<Result<(), llm::Error>>, mpsc::Receiver<Vec<u8>>);
+type Begun = (Head, Running<Result<(), llm::Error>>, Reader<u8>);
 
 /// The bytes of a sound that has begun.
 struct Body {
     generation: Arc<Generation>,
     _in_flight: InFlight,
     running: Running<Result<(), llm::Error>>,
-    pieces: mpsc::Receiver<Vec<u8>>,
+    pieces: Reader<u8>,
     patience: Patience,
 }
 
