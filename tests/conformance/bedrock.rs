@@ -111,11 +111,10 @@ impl Case {
     fn model(&self) -> String {
         let url = self.recording.json["request"]["url"].as_str().unwrap_or_default();
         let named = url.split_once("/model/").and_then(|(_, rest)| rest.rsplit_once('/'));
-        let model = named.map_or_else(
+        named.map_or_else(
             || self.recording.json["model"].as_str().unwrap_or("any").to_owned(),
             |(model, _)| model.replace("%3A", ":").replace("%2F", "/"),
-        );
-        model
+        )
     }
 
     fn reply(&self) -> Reply {
