@@ -4,30 +4,21 @@
 //! Never: a secret; the host attaches the key of slot `api-key` when the request has left the
 //! sandbox.
 //!
-//! The way of a request: [`request`] writes the body for what [`model`] knows of the model, the SDK
-//! sends it, [`response`] or [`stream`] reads the answer with [`usage`], and [`error`] reads what went
-//! wrong. [`wire`] keeps every value as it was written. Calls in Anthropic's own form pass by `native`.
+//! The way of a request: [`llm_anthropic_wire`] writes the body, the SDK sends it, and the same crate
+//! reads the answer, whole or streamed, and what went wrong. [`list`] reads the list of models. Calls in
+//! Anthropic's own form pass by `native`.
 
 // The ABI's `error` stays below the lint's limit on wasm32.
 #![allow(clippy::result_large_err)]
 
-pub mod error;
 pub mod list;
-pub mod model;
 mod native;
-pub mod report;
-pub mod request;
-pub mod response;
 pub mod settings;
-pub mod stream;
-pub mod usage;
-pub mod wire;
 
+use llm_anthropic_wire::{Context, Encoded, error, request, response, stream};
 use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
 use llm_provider_sdk::{Chat, CredentialSlot, EventStream, Manifest, Provider, host, http};
 
-use crate::request::Encoded;
-use crate::response::Context;
 use crate::settings::{DEFAULT_ORIGIN, Settings};
 
 /// The slot of the API key.
@@ -125,7 +116,7 @@ impl Chat for Anthropic {
 /// Asks for a message. Gives the answer's head and what its decoder has to know.
 async fn ask(req: ChatRequest, stream: bool) -> Result<(http::Response, Context), Error> {
     let settings: Settings = host::config()?;
-    let Encoded { body, betas, context } = request::encode(req, &settings, stream)?;
+    let Encoded { body, betas, context } = request::encode(req, settings.options(), stream)?;
     let bytes = body.to_bytes();
     // Media can be large; they are in the bytes now.
     drop(body);
@@ -174,5 +165,4 @@ fn in_query(text: &str) -> String {
     out
 }
 
-#[cfg(feature = "component")]
 llm_provider_sdk::export!(Anthropic: chat, native);

@@ -3,14 +3,13 @@
 //! In: pages of `GET /v1/models`. Out: neutral descriptions of models. Never: a model that the API
 //! did not name.
 
+use llm_anthropic_wire::error;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::types::{Error, ModelInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-use crate::error;
-use crate::wire::Object;
 
 /// Models on one page; the most that the API gives.
 pub const PAGE_SIZE: u32 = 1_000;

@@ -4,14 +4,13 @@
 //! knows; and the usage of the answers that have one. Never: a look into a request's body, or a change
 //! of one.
 
+use llm_anthropic_wire::{Context, Decoder, stream};
 use llm_provider_sdk::http::Body;
 use llm_provider_sdk::native::{BodyMode, Forward, RequestHead};
 use llm_provider_sdk::types::{ChatEvent, Error, ErrorKind, Header, Usage};
 use llm_provider_sdk::{Native, StreamDecoder, host};
 
-use crate::response::Context;
 use crate::settings::Settings;
-use crate::stream::{self, Decoder};
 use crate::{Anthropic, CREDENTIAL};
 
 /// Headers of the caller that go on, beside `anthropic-version` and `anthropic-beta`. Not

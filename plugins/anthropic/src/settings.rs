@@ -3,6 +3,7 @@
 //! In: the JSON object that the operator wrote. Out: typed settings and a judgement on them. Never: a
 //! secret; the key is a credential of the host.
 
+use llm_anthropic_wire::Options;
 use serde::Deserialize;
 
 /// The API's version that this adapter is written for.
@@ -41,6 +42,16 @@ impl Settings {
             origin.trim_end_matches('/'),
             path.trim_end_matches('/')
         )
+    }
+
+    /// What they say about bodies.
+    pub fn options(&self) -> Options<'_> {
+        Options {
+            betas: &self.betas,
+            default_max_tokens: self.default_max_tokens,
+            system_in_place: self.system_in_place,
+            extra_fields: &self.extra_fields,
+        }
     }
 
     /// The value of `anthropic-version`.

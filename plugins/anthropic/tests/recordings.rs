@@ -19,9 +19,8 @@ mod request;
 
 use std::path::{Path, PathBuf};
 
-use llm_plugin_anthropic::response::Context;
-use llm_plugin_anthropic::stream::Decoder;
-use llm_plugin_anthropic::{Anthropic, response};
+use llm_anthropic_wire::{Context, Decoder, response};
+use llm_plugin_anthropic::Anthropic;
 use llm_provider_sdk::Chat;
 use llm_provider_sdk::fold::fold;
 use llm_provider_sdk::testing::{Recording, Reply, SentRequest, block_on, decode, every_split};

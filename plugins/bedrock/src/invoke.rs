@@ -41,7 +41,7 @@ struct Encoded {
 /// How the answer is read.
 #[derive(Debug)]
 enum Form {
-    Claude(llm_plugin_anthropic::response::Context),
+    Claude(llm_anthropic_wire::response::Context),
     OpenAi(llm_openai_wire::Asked),
     Nova(Context),
     Text(text::Shape, Context),
@@ -51,7 +51,7 @@ impl Form {
     /// Reads a whole answer.
     fn whole(self, head: &Answered, body: &[u8]) -> Result<ChatResponse, Error> {
         match self {
-            Self::Claude(context) => llm_plugin_anthropic::response::decode(body, context),
+            Self::Claude(context) => llm_anthropic_wire::response::decode(body, context),
             Self::OpenAi(asked) => llm_openai_wire::response::decode(body, asked, &openai::PROFILE),
             Self::Nova(context) => nova::decode(head, body, context),
             Self::Text(shape, context) => text::decode(shape, head, body, context),
@@ -61,7 +61,7 @@ impl Form {
     /// Reads the pieces of a streamed answer.
     fn pieces(self) -> Result<Box<dyn stream::Pieces>, Error> {
         Ok(match self {
-            Self::Claude(context) => Box::new(stream::Events::new(llm_plugin_anthropic::stream::Decoder::new(context))),
+            Self::Claude(context) => Box::new(stream::Events::new(llm_anthropic_wire::stream::Decoder::new(context))),
             Self::OpenAi(asked) => Box::new(openai::Chunks::new(asked)),
             Self::Nova(context) => Box::new(nova::Chunks::new(context)?),
             Self::Text(shape, context) => Box::new(text::Chunks::new(shape, context)),

@@ -4,7 +4,7 @@
 //! models, with a region before it where another than the default is meant (`/eu-west-1/model/…`). Out:
 //! where it goes; and the usage of the answers that have one. Never: a look into a request's body.
 
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::framer::event_stream::Framer;
 use llm_provider_sdk::http::Body;
 use llm_provider_sdk::native::{BodyMode, Forward, RequestHead};

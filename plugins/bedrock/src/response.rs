@@ -11,7 +11,7 @@ use aws_sdk_bedrockruntime::types::{ContentBlock, ConverseOutput, ImageSource, R
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::fold::fold;
 use llm_provider_sdk::types::{ChatEvent, ChatResponse, Error, Media, MediaSource};
 use serde::Deserialize;

@@ -17,7 +17,7 @@ use aws_sdk_bedrockruntime::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::framer::event_stream::{Frame, Framer};
 use llm_provider_sdk::types::{ChatEvent, Error, Media, MediaSource};
 use llm_provider_sdk::{HttpError, StreamDecoder};

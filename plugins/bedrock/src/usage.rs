@@ -3,7 +3,7 @@
 //! In: the `usage` object of Converse. Out: disjoint buckets. Never: a guess; a counter the provider
 //! did not send is 0.
 
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::types::Usage;
 use serde::Deserialize;
 

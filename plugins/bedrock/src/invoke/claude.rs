@@ -2,8 +2,7 @@
 //!
 //! In: the neutral request. Out: the body. Never: a second copy of that API.
 
-use llm_plugin_anthropic::request as messages_api;
-use llm_plugin_anthropic::settings::Settings;
+use llm_anthropic_wire::{Options, request as messages_api};
 use llm_provider_sdk::types::{ChatRequest, Error};
 
 use super::{Encoded, Form, additional};
@@ -17,7 +16,7 @@ const VERSION: &str = "bedrock-2023-05-31";
 pub(super) fn encode(mut req: ChatRequest, target: &Target, wish: &Wish) -> Result<Encoded, Error> {
     // What is known of the model goes by its name, which an ARN need not tell.
     req.model.clone_from(&target.base);
-    let encoded = messages_api::encode(req, &Settings::default(), false)?;
+    let encoded = messages_api::encode(req, Options::default(), false)?;
     let mut body = encoded.body;
     body.take("model");
     body.set("anthropic_version", VERSION);

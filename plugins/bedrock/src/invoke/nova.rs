@@ -5,7 +5,7 @@
 
 use aws_sdk_bedrockruntime::operation::converse::Converse;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStream;
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::StreamDecoder;
 use llm_provider_sdk::framer::event_stream;
 use llm_provider_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Error};

@@ -6,7 +6,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>.
 
-use llm_plugin_anthropic::wire::Object;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::fold::fold;
 use llm_provider_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Error, FinishReason, Usage};
 use serde_json::{Map, Value, json};

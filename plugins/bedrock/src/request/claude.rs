@@ -6,8 +6,7 @@
 //! That encoder is given a skeleton of the request: the shape of the conversation, without its
 //! contents.
 
-use llm_plugin_anthropic::request as messages_api;
-use llm_plugin_anthropic::settings::Settings;
+use llm_anthropic_wire::{Options, request as messages_api};
 use llm_provider_sdk::types::{
     ChatRequest, Error, Message, Part, PartContent, Role, Tool, ToolCall, ToolChoice, ToolResult, ToolSpec,
 };
@@ -49,7 +48,7 @@ pub(super) fn plan(
     answer_tool: Option<&Tool>,
     report: &mut Report,
 ) -> Result<Plan, Error> {
-    let encoded = messages_api::encode(skeleton(request, target, answer_tool), &Settings::default(), false)?;
+    let encoded = messages_api::encode(skeleton(request, target, answer_tool), Options::default(), false)?;
     report.extend(encoded.context.dropped);
     let body: Map<String, Value> = serde_json::from_slice(&encoded.body.to_bytes()).unwrap_or_default();
     let choice = body.get("tool_choice").and_then(|choice| choice.get("type"));

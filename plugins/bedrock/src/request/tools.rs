@@ -8,7 +8,7 @@ use aws_sdk_bedrockruntime::types::{
     OutputFormatType, SpecificToolChoice, SystemTool, Tool, ToolChoice, ToolConfiguration, ToolInputSchema,
     ToolSpecification,
 };
-use llm_plugin_anthropic::model::Model;
+use llm_anthropic_wire::model::Model;
 use llm_provider_sdk::types::{
     Annotated, ChatRequest, Error, ResponseFormat, SchemaFormat, Tool as Function, ToolChoice as Choice, ToolSpec,
 };

@@ -19,8 +19,8 @@ struct Sent {
     answer_tool: Option<String>,
 }
 
-fn sent_with(request: &ChatRequest, settings: &Settings) -> Sent {
-    let encoded = encode(request.clone(), settings, false).unwrap();
+fn sent_with(request: &ChatRequest, options: Options<'_>) -> Sent {
+    let encoded = encode(request.clone(), options, false).unwrap();
     Sent {
         body: serde_json::from_str(&encoded.body.to_json()).unwrap(),
         dropped: encoded.context.dropped.into_iter().map(|entry| entry.field).collect(),
@@ -30,7 +30,7 @@ fn sent_with(request: &ChatRequest, settings: &Settings) -> Sent {
 }
 
 fn sent(request: &ChatRequest) -> Sent {
-    sent_with(request, &Settings::default())
+    sent_with(request, Options::default())
 }
 
 /// The body's messages and system of a conversation.
@@ -95,16 +95,16 @@ fn the_least_request() {
 
 #[test]
 fn max_tokens_is_the_callers_the_operators_or_the_models() {
-    let own = Settings {
+    let own = Options {
         default_max_tokens: Some(4_096),
-        ..Settings::default()
+        ..Options::default()
     };
     let mut request = ask("claude-3-haiku-20240307");
     assert_eq!(sent(&request).body["max_tokens"], 4_096, "the model's maximum");
     assert_eq!(sent(&ask("claude-opus-5")).body["max_tokens"], 32_000);
-    assert_eq!(sent_with(&ask("claude-opus-5"), &own).body["max_tokens"], 4_096);
+    assert_eq!(sent_with(&ask("claude-opus-5"), own).body["max_tokens"], 4_096);
     request.sampling.max_output_tokens = Some(7);
-    assert_eq!(sent_with(&request, &own).body["max_tokens"], 7);
+    assert_eq!(sent_with(&request, own).body["max_tokens"], 7);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn arguments_keep_their_text() {
             vec![call("a", "f", "{\"n\": 12345678901234567890123, \"x\": 1.10}")],
         )],
     );
-    let body = encode(request.clone(), &Settings::default(), false)
+    let body = encode(request.clone(), Options::default(), false)
         .unwrap()
         .body
         .to_json();
@@ -418,19 +418,19 @@ fn what_cannot_be_read_is_an_error() {
     );
     for part in [sounds, word] {
         let request = ChatRequest::new("claude-sonnet-4-5", vec![Message::new(Role::User, vec![part])]);
-        let error = encode(request.clone(), &Settings::default(), false).unwrap_err();
+        let error = encode(request.clone(), Options::default(), false).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
         assert_eq!(error.param.as_deref(), Some("messages[0].content[0]"));
     }
     let mut request = ask("claude-sonnet-4-5");
     request.sampling.n = Some(2);
-    let error = encode(request.clone(), &Settings::default(), false).unwrap_err();
+    let error = encode(request.clone(), Options::default(), false).unwrap_err();
     assert_eq!(
         (error.kind, error.param.as_deref()),
         (ErrorKind::Unsupported, Some("n"))
     );
     request.sampling.n = Some(1);
-    assert!(encode(request.clone(), &Settings::default(), false).is_ok());
+    assert!(encode(request.clone(), Options::default(), false).is_ok());
 }
 
 #[test]
@@ -810,12 +810,12 @@ fn fields_of_other_apis_are_named() {
         ("modalities", json!(["text"])),
         ("prediction", Value::Null),
     ]);
-    let settings = Settings {
-        extra_fields: vec!["newer".to_owned()],
-        betas: vec!["always-1".to_owned()],
-        ..Settings::default()
+    let options = Options {
+        extra_fields: &["newer".to_owned()],
+        betas: &["always-1".to_owned()],
+        ..Options::default()
     };
-    let got = sent_with(&request, &settings);
+    let got = sent_with(&request, options);
     assert_eq!(got.body["newer"], json!({"a": 1.0}));
     assert_eq!(got.body["metadata"], json!({"user_id": "u2"}));
     assert_eq!(got.betas, ["always-1"]);

@@ -7,8 +7,8 @@
 use llm_provider_sdk::types::Extras;
 use serde_json::value::RawValue;
 
+use super::Options;
 use crate::report::Report;
-use crate::settings::Settings;
 use crate::wire::{self, Object};
 
 /// Fields of the Messages API that are sent as they are.
@@ -78,21 +78,21 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    pub(super) fn sort(extra: &Extras, settings: &Settings, report: &mut Report) -> Self {
+    pub(super) fn sort(extra: &Extras, options: Options<'_>, report: &mut Report) -> Self {
         let mut out = Self {
-            betas: settings.betas.clone(),
+            betas: options.betas.to_vec(),
             ..Self::default()
         };
         for (name, json) in extra.iter().filter(|(_, json)| json.trim() != "null") {
             match wire::raw(json) {
-                Some(value) => out.field(name, value, settings, report),
+                Some(value) => out.field(name, value, options, report),
                 None => report.add(name, "it is not JSON"),
             }
         }
         out
     }
 
-    fn field(&mut self, name: &str, value: Box<RawValue>, settings: &Settings, report: &mut Report) {
+    fn field(&mut self, name: &str, value: Box<RawValue>, options: Options<'_>, report: &mut Report) {
         let as_object = || Object::parse(value.get());
         match name {
             "thinking" if as_object().is_some() => self.thinking = as_object(),
@@ -102,7 +102,7 @@ impl Extra {
             "service_tier" => self.service_tier(value, report),
             _ if BETA_FIELDS.contains(&name) => self.betas.extend(names(&value)),
             _ if SERVED.contains(&name) => {}
-            _ if KNOWN.contains(&name) || settings.extra_fields.iter().any(|known| known == name) => {
+            _ if KNOWN.contains(&name) || options.extra_fields.iter().any(|known| known == name) => {
                 self.fields.push((name.to_owned(), value));
             }
             _ if is_foreign(name) && SAYS_NOTHING.contains(&value.get()) => {}

@@ -1,6 +1,6 @@
 //! From the neutral request to the body of `POST /v1/messages`.
 //!
-//! In: a neutral request and the plugin's settings. Out: the body, the beta headers it needs, and
+//! In: a neutral request and the operator's options. Out: the body, the beta headers it needs, and
 //! what the decoder of the answer has to know. Never: a wish of the caller that is lost without an
 //! entry in `dropped` or an error.
 //!
@@ -25,12 +25,24 @@ use crate::error;
 use crate::model::{Model, Sampling};
 use crate::report::Report;
 use crate::response::Context;
-use crate::settings::Settings;
 use crate::wire::Object;
 
 /// The largest `max_tokens` that is set without being asked for: an answer that takes longer than
 /// connections stay open is worth less than one that ends with `length`.
 const DEFAULT_MAX_TOKENS: u32 = 32_000;
+
+/// What the operator says about bodies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Betas of every request, beside those that its fields need.
+    pub betas: &'a [String],
+    /// `max_tokens` of a request that does not say it. Default: the model's maximum, at most 32000.
+    pub default_max_tokens: Option<u32>,
+    /// Whether system messages in the middle of a conversation stay in their place. Default: by model.
+    pub system_in_place: Option<bool>,
+    /// Request fields that are sent on although this crate does not know them.
+    pub extra_fields: &'a [String],
+}
 
 /// A request, ready to be sent.
 #[derive(Debug)]
@@ -47,12 +59,12 @@ pub struct Encoded {
 ///
 /// Errors: `unsupported` for what would make the answer another one if it were left out (several
 /// answers, sound).
-pub fn encode(mut request: ChatRequest, settings: &Settings, stream: bool) -> Result<Encoded, Error> {
+pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> Result<Encoded, Error> {
     one_answer(&request)?;
     let mut report = Report::default();
     let model = Model::named(&request.model);
-    let mut extra = Extra::sort(&request.extra, settings, &mut report);
-    let in_place = settings.system_in_place.unwrap_or(model.system_in_place);
+    let mut extra = Extra::sort(&request.extra, options, &mut report);
+    let in_place = options.system_in_place.unwrap_or(model.system_in_place);
     let conversation = messages::encode(std::mem::take(&mut request.messages), in_place, &mut report)?;
     let mut offer = tools::encode(&request, &model, &mut report);
     let answer_tool = format::apply(&request, &model, &mut offer, &mut extra.output_config, &mut report);
@@ -64,7 +76,7 @@ pub fn encode(mut request: ChatRequest, settings: &Settings, stream: bool) -> Re
             own_effort: extra.output_config.has("effort"),
             forces_tool: offer.forces_tool(),
             open_turn: conversation.continues_without_thinking(),
-            default_max_tokens: settings
+            default_max_tokens: options
                 .default_max_tokens
                 .unwrap_or(model.max_output_tokens.min(DEFAULT_MAX_TOKENS)),
         },
