@@ -78,7 +78,8 @@ struct Batch<T> {
 impl<T: Weigh + Send + 'static> Writer<T> {
     /// Ready when a batch may be sent, which has to be done before anything else is.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if self.sender.is_closed() {
+        // Not the sender's own `is_closed`, which only knows what this end did.
+        if self.sender.get_ref().is_none_or(mpsc::Sender::is_closed) {
             return Poll::Ready(Err(Closed));
         }
         ready!(self.room.poll(cx));
