@@ -8,6 +8,7 @@
 mod content;
 pub(crate) mod fields;
 mod message;
+mod result;
 mod thought;
 mod tool;
 

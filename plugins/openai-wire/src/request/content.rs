@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use llm_provider_sdk::types::{CacheHint, Error, Extras, Media, MediaSource};
+use llm_provider_sdk::types::{CacheHint, Error, Media, MediaSource};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -42,6 +42,7 @@ pub(crate) enum Item<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Kind<'a> {
     Text { text: &'a str },
+    Refusal { refusal: &'a str },
     ImageUrl { image_url: ImageUrl<'a> },
     InputAudio { input_audio: InputAudio<'a> },
     File { file: File<'a> },
@@ -81,13 +82,6 @@ impl std::fmt::Debug for Content<'_> {
 }
 
 impl<'a> Item<'a> {
-    pub(crate) fn text(text: &'a str) -> Self {
-        Self::Known {
-            kind: Kind::Text { text },
-            extra: Members::default(),
-        }
-    }
-
     pub(crate) fn with(kind: Kind<'a>, extra: Members<'a>) -> Self {
         Self::Known { kind, extra }
     }
@@ -120,20 +114,6 @@ pub(crate) fn content(mut items: Vec<Item<'_>>) -> Content<'_> {
     Content::Items(items)
 }
 
-/// A content part's members beside its content: its extras and its cache mark.
-pub(crate) fn members<'a>(
-    extra: &'a Extras,
-    cache: Option<&CacheHint>,
-    at: &str,
-    profile: &Profile,
-    asked: &mut Asked,
-) -> Result<Members<'a>, Error> {
-    let mut members = Members::default();
-    members.extend_known(extra, profile.part_fields, at, asked)?;
-    members.cache(cache, at, profile, asked);
-    Ok(members)
-}
-
 /// An image, a document or a sound as a content part; nothing when the provider cannot take it,
 /// which is noted.
 pub(crate) fn media<'a>(media: &'a Media, at: &str, profile: &Profile, asked: &mut Asked) -> Option<Kind<'a>> {
@@ -141,7 +121,7 @@ pub(crate) fn media<'a>(media: &'a Media, at: &str, profile: &Profile, asked: &m
     let name = media.name.as_deref().map(Cow::Borrowed);
     if let MediaSource::File(id) = &media.source {
         let file = File {
-            filename: None,
+            filename: name,
             file_data: None,
             file_id: Some(id),
         };

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use llm_provider_sdk::types::{Error, Extras};
+use llm_provider_sdk::types::Error;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -79,22 +79,35 @@ impl<'a> Members<'a> {
     /// of the object they stood in.
     pub(crate) fn extend_known(
         &mut self,
-        extra: &'a Extras,
+        extra: impl IntoIterator<Item = &'a (String, String)>,
         known: Known,
         path: &str,
         asked: &mut Asked,
     ) -> Result<(), Error> {
         for (name, json) in extra {
-            let at = format!("{path}.{name}");
-            let value = raw(json, &at)?;
-            // The host writes a field of a nested object with its path, e.g. `image_url.mode`.
-            if !known.has(name) || name.contains(['.', '[']) {
-                asked.drop(at, "the provider has no such field");
-            } else if self.has(name) {
-                asked.drop(at, "the message has this field already");
-            } else {
-                self.push(name.as_str(), Member::Raw(value));
-            }
+            self.add_known(name, json, known, path, asked)?;
+        }
+        Ok(())
+    }
+
+    /// Adds one, if the provider knows it.
+    pub(crate) fn add_known(
+        &mut self,
+        name: &'a str,
+        json: &'a str,
+        known: Known,
+        path: &str,
+        asked: &mut Asked,
+    ) -> Result<(), Error> {
+        let at = format!("{path}.{name}");
+        let value = raw(json, &at)?;
+        // The host writes a field of a nested object with its path, e.g. `image_url.mode`.
+        if !known.has(name) || name.contains(['.', '[']) {
+            asked.drop(at, "the provider has no such field");
+        } else if self.has(name) {
+            asked.drop(at, "the message has this field already");
+        } else {
+            self.push(name, Member::Raw(value));
         }
         Ok(())
     }

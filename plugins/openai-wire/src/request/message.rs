@@ -5,9 +5,7 @@
 
 use std::borrow::Cow;
 
-use llm_provider_sdk::types::{
-    Error, Media, MediaSource, Message as Neutral, Part, PartContent, ResultContent, Role, ToolResult,
-};
+use llm_provider_sdk::types::{Error, Media, MediaSource, Message as Neutral, Part, PartContent, Role};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -21,27 +19,27 @@ use crate::wire::state;
 /// One of `messages`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Message<'a> {
-    role: &'static str,
+    pub(super) role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Content<'a>>,
+    pub(super) content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<Cow<'a, str>>,
+    pub(super) refusal: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<Call<'a>>,
+    pub(super) tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    audio: Option<Sound<'a>>,
+    pub(super) audio: Option<Sound<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    pub(super) tool_call_id: Option<&'a str>,
     #[serde(flatten)]
-    extra: Members<'a>,
+    pub(super) extra: Members<'a>,
 }
 
 /// One of `tool_calls`.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Call<'a> {
+pub(super) enum Call<'a> {
     Function {
         id: &'a str,
         r#type: &'static str,
@@ -54,14 +52,14 @@ enum Call<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Function<'a> {
+pub(super) struct Function<'a> {
     name: &'a str,
     arguments: &'a str,
 }
 
 /// An earlier answer's sound, which the provider still has.
 #[derive(Debug, Serialize)]
-struct Sound<'a> {
+pub(super) struct Sound<'a> {
     id: Cow<'a, str>,
 }
 
@@ -84,12 +82,12 @@ pub(crate) fn messages<'a>(
     Ok(encoder.done)
 }
 
-struct Encoder<'a, 'p> {
-    profile: &'p Profile,
-    asked: &'p mut Asked,
-    done: Vec<Message<'a>>,
+pub(super) struct Encoder<'a, 'p> {
+    pub(super) profile: &'p Profile,
+    pub(super) asked: &'p mut Asked,
+    pub(super) done: Vec<Message<'a>>,
     /// Media of tool results, on their way into a user message.
-    moved: Vec<Item<'a>>,
+    pub(super) moved: Vec<Item<'a>>,
 }
 
 impl<'a> Encoder<'a, '_> {
@@ -99,7 +97,12 @@ impl<'a> Encoder<'a, '_> {
         let before = self.done.len();
         for (j, part) in message.parts.iter().enumerate() {
             if let PartContent::ToolResult(result) = &part.content {
-                self.tool_result(part, result, at, &format!("{at}.content[{j}]"))?;
+                // To a caller, a tool's message is its one result.
+                let content_at = match message.parts.len() {
+                    1 => format!("{at}.content"),
+                    _ => format!("{at}.content[{j}].content"),
+                };
+                self.tool_result(part, result, at, &content_at)?;
             }
         }
         let results_only = message.role == Role::Tool || self.done.len() > before;
@@ -164,11 +167,29 @@ impl<'a> Encoder<'a, '_> {
             _ => None,
         };
         let Some(kind) = kind else { return Ok(None) };
-        let mut members = content::members(&part.extra, part.cache.as_ref(), at, self.profile, self.asked)?;
+        let mut members = self.members(&part.extra, part, at)?;
         if let Some(state) = self.state(part, at)? {
             members.push("provider_state", state);
         }
         Ok(Some(Item::with(kind, members)))
+    }
+
+    /// Whether a field may stand at a content part; `annotations` always are the message's.
+    fn is_of_a_part(&self, name: &str) -> bool {
+        name != "annotations" && self.profile.part_fields.has(name)
+    }
+
+    /// A content part's members beside its content: these fields and its cache mark.
+    fn members(
+        &mut self,
+        extra: impl IntoIterator<Item = &'a (String, String)>,
+        part: &Part,
+        at: &str,
+    ) -> Result<Members<'a>, Error> {
+        let mut members = Members::default();
+        members.extend_known(extra, self.profile.part_fields, at, self.asked)?;
+        members.cache(part.cache.as_ref(), at, self.profile, self.asked);
+        Ok(members)
     }
 
     /// An earlier answer.
@@ -184,15 +205,20 @@ impl<'a> Encoder<'a, '_> {
             let path = format!("{at}.content[{j}]");
             match &part.content {
                 PartContent::Text(text) => {
-                    // Its extras are the message's, since an answer's text has no members.
+                    // What an answer's text has besides stands in the message.
+                    let (own, answers): (Vec<_>, Vec<_>) =
+                        part.extra.iter().partition(|(name, _)| self.is_of_a_part(name));
                     let known = self.profile.message_fields;
-                    wire.extra.extend_known(&part.extra, known, at, self.asked)?;
-                    let mut members = Members::default();
-                    members.cache(part.cache.as_ref(), &path, self.profile, self.asked);
+                    wire.extra.extend_known(answers, known, at, self.asked)?;
+                    let members = self.members(own, part, &path)?;
                     items.push(Item::with(content::Kind::Text { text }, members));
                     if let Some(state) = self.state(part, at)? {
                         wire.extra.set("provider_state", state);
                     }
+                }
+                PartContent::Refusal(text) if part.extra.iter().any(|(name, _)| self.is_of_a_part(name)) => {
+                    let members = self.members(&part.extra, part, &path)?;
+                    items.push(Item::with(content::Kind::Refusal { refusal: text }, members));
                 }
                 PartContent::Refusal(text) => {
                     self.leftovers(part, &path);
@@ -261,83 +287,8 @@ impl<'a> Encoder<'a, '_> {
         Ok(())
     }
 
-    /// A tool's result, as a message of its own.
-    fn tool_result(&mut self, part: &'a Part, result: &'a ToolResult, at: &str, part_at: &str) -> Result<(), Error> {
-        let mut extra = Members::default();
-        extra.extend_known(&part.extra, self.profile.message_fields, at, self.asked)?;
-        if let Some(state) = self.state(part, at)? {
-            extra.push("provider_state", state);
-        }
-        if result.is_error {
-            self.asked.drop(
-                format!("{at}.is_error"),
-                "this API has no mark for a tool that failed; the result's text has to say it",
-            );
-        }
-        let mut items = Vec::with_capacity(result.content.len());
-        for (k, piece) in result.content.iter().enumerate() {
-            let at = if result.content.len() == 1 {
-                part_at.to_owned()
-            } else {
-                format!("{part_at}.content[{k}]")
-            };
-            match piece {
-                ResultContent::Text(text) => items.push(Item::text(text)),
-                ResultContent::Media(media) => self.result_media(media, &at, &mut items),
-                ResultContent::Other(other) => {
-                    let (kind, value) = (&other.kind, &other.value);
-                    items.extend(content::other(kind, value, &at, self.profile, self.asked)?);
-                }
-            }
-        }
-        // Such a mark stands on a content part; a result that has none carries it itself.
-        let marked = items.last_mut().and_then(Item::members);
-        let marked = marked.unwrap_or(&mut extra);
-        marked.cache(part.cache.as_ref(), at, self.profile, self.asked);
-        self.done.push(Message {
-            role: "tool",
-            content: Some(content::content(items)),
-            name: result.name.as_deref(),
-            tool_call_id: Some(&result.call_id),
-            extra,
-            ..Message::default()
-        });
-        Ok(())
-    }
-
-    /// An image or a document that a tool gave back. Where tool messages hold only text, it goes
-    /// into a user message behind them: the model sees it, and the caller is told.
-    fn result_media(&mut self, media: &'a Media, at: &str, items: &mut Vec<Item<'a>>) {
-        let Some(kind) = content::media(media, at, self.profile, self.asked) else {
-            return;
-        };
-        let item = Item::with(kind, Members::default());
-        if self.profile.media_anywhere {
-            items.push(item);
-        } else {
-            self.asked.drop(
-                at,
-                format!(
-                    "{} takes only text as a tool's result; it was sent in a user message behind it",
-                    self.profile.name
-                ),
-            );
-            self.moved.push(item);
-        }
-    }
-
-    fn place_moved(&mut self) {
-        if !self.moved.is_empty() {
-            self.done.push(Message {
-                role: "user",
-                content: Some(Content::Items(std::mem::take(&mut self.moved))),
-                ..Message::default()
-            });
-        }
-    }
-
     /// The state of a part, where the provider knows its format.
-    fn state(&mut self, part: &'a Part, at: &str) -> Result<Option<Member<'a>>, Error> {
+    pub(super) fn state(&mut self, part: &'a Part, at: &str) -> Result<Option<Member<'a>>, Error> {
         let Some(state) = &part.state else { return Ok(None) };
         if self.profile.state_formats.has(&state.format) {
             let json = RawValue::from_string(state::json(state)).map_err(|_| fields::not_json(at))?;

@@ -369,7 +369,7 @@ fn media_of_tool_results_follow_in_a_user_message() {
             {"role": "user", "content": "what is it?"}
         ])
     );
-    assert_eq!(dropped, ["messages[0].content[0].content[1]", "messages[1].content[0]"]);
+    assert_eq!(dropped, ["messages[0].content[1]", "messages[1].content[0]"]);
 
     let anywhere = Profile {
         media_anywhere: true,
@@ -427,6 +427,47 @@ fn earlier_answers() {
         ["messages[0].citations", "messages[3]", "messages[4].content[0]"]
     );
 }
+
+#[test]
+fn fields_of_a_part_stay_at_their_part() {
+    let marked = |mut part: Part, name: &str| {
+        part.extra = vec![pair(name, r#"{"mode":"explicit"}"#)];
+        part
+    };
+    let refusal = Part::new(PartContent::Refusal("no".into()));
+    let answer = vec![marked(Part::text("a"), MARK), marked(refusal, MARK)];
+    let mut outcome = result(
+        "c1",
+        vec![ResultContent::Text("x".into()), ResultContent::Text("y".into())],
+    );
+    let nested = [
+        "content[1].prompt_cache_breakpoint",
+        "content[0].odd",
+        "content[1].deep.er",
+    ];
+    outcome.extra = nested.map(|name| pair(name, r#"{"mode":"explicit"}"#)).to_vec();
+    let conversation = vec![
+        Message::new(Role::Assistant, answer),
+        Message::new(Role::Tool, vec![outcome]),
+    ];
+    let (wire, dropped) = messages(conversation, &Profile::OPENAI);
+    let mark = json!({"mode": "explicit"});
+    assert_eq!(
+        wire,
+        json!([
+            {"role": "assistant", "content": [
+                {"type": "text", "text": "a", MARK: mark}, {"type": "refusal", "refusal": "no", MARK: mark}]},
+            {"role": "tool", "tool_call_id": "c1", "content": [
+                {"type": "text", "text": "x"}, {"type": "text", "text": "y", MARK: mark}]},
+        ])
+    );
+    assert_eq!(
+        dropped,
+        ["messages[1].content[0].odd", "messages[1].content[1].deep.er"]
+    );
+}
+
+const MARK: &str = "prompt_cache_breakpoint";
 
 #[test]
 fn nothing_beside_a_part_is_lost_without_a_word() {
