@@ -118,7 +118,13 @@ impl Choice {
 
     /// More of the choice.
     pub(super) fn delta(&mut self, delta: Answer, logprobs: Extras, out: &mut Vec<ChatEvent>) {
-        merge(&mut self.message_extra, delta.extra);
+        // Typed servers write what a chunk does not say as null; that must not replace what an earlier
+        // one said and this keeps no more.
+        let said = delta
+            .extra
+            .into_iter()
+            .filter(|(_, json)| json == "[]" || !is_empty(json));
+        merge(&mut self.message_extra, said.collect());
         merge(&mut self.logprobs, logprobs);
         for thought in delta.thoughts {
             self.thought(thought, out);
@@ -314,7 +320,9 @@ impl Choice {
                 open_state.data.extend(state.data);
             }
         }
-        if !open.custom && open.name.is_some() {
+        let named = !open.custom && open.name.is_some();
+        // A custom tool's call waits for its end, and a later call for it: calls keep their order.
+        if named && !self.calls.iter().take(at).any(|earlier| earlier.custom) {
             self.give_call(at, out);
         }
     }

@@ -174,6 +174,24 @@ fn calls_of_both_kinds_keep_their_order() {
         other => panic!("{other:?}"),
     });
     assert_eq!(kinds.collect::<Vec<_>>(), ["custom", "b", "custom"]);
+    // On the way, too: a reader that numbers the calls as they come has them in this order.
+    let begun = [
+        delta(r#"{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"sql","input":"x"}}]}"#),
+        delta(r#"{"tool_calls":[{"index":1,"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]}"#),
+        finish_chunk("tool_calls"),
+        usage_chunk(),
+        "[DONE]".to_owned(),
+    ];
+    let events = events_of(&sse(&begun.each_ref().map(String::as_str)), &Profile::OPENAI);
+    let parts: Vec<u32> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Delta(delta) => Some(delta.part),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts.len(), 2);
+    assert!(parts.is_sorted(), "{parts:?}");
 }
 
 #[test]
@@ -246,6 +264,17 @@ fn refusals_and_further_members() {
         "stop",
         r#"{"content":"x","annotations":[{"n":1},{"n":2}],"channel":"final"}"#,
     );
+}
+
+#[test]
+fn what_a_later_chunk_leaves_null_stays_said() {
+    let deltas = [
+        r#"{"content":"a","annotations":[{"n":1}],"mood":{"warm":true}}"#,
+        r#"{"content":"b","annotations":null,"mood":null}"#,
+        r#"{"content":"c","annotations":[],"mood":{}}"#,
+    ];
+    let whole = r#"{"role":"assistant","content":"abc","annotations":[{"n":1}],"mood":{"warm":true}}"#;
+    compare(&deltas, "stop", whole);
 }
 
 #[test]
