@@ -61,13 +61,24 @@ impl Encoder {
         delta: impl FnOnce(&mut Object<'_>),
         rest: impl FnOnce(&mut Object<'_>),
     ) {
+        self.chunk_with(out, (choice, None), delta, rest);
+    }
+
+    /// The same with log probabilities beside the choice's number.
+    fn chunk_with(
+        &mut self,
+        out: &mut BytesMut,
+        (choice, logprobs): (u32, Option<&str>),
+        delta: impl FnOnce(&mut Object<'_>),
+        rest: impl FnOnce(&mut Object<'_>),
+    ) {
         out.put_slice(&self.head);
         let mut object = Object::begin(out);
         object.field("index", &choice);
         let mut inner = object.object("delta");
         delta(&mut inner);
         inner.end();
-        object.raw("logprobs", "null");
+        object.raw("logprobs", logprobs.unwrap_or("null"));
         rest(&mut object);
         object.end();
         self.close(out, None);
@@ -127,33 +138,29 @@ impl Encoder {
         let Some((rank, kind)) = self.choices.get_mut(at).map(|choice| choice.take(delta, self.form)) else {
             return;
         };
+        let head = (delta.choice, delta.logprobs.as_deref());
         match (&delta.content, kind) {
             (llm::DeltaContent::Text(text), _) => self.text(out, delta, "content", text),
             (llm::DeltaContent::Reasoning(text), _) => self.text(out, delta, "reasoning_content", text),
             (llm::DeltaContent::Refusal(text), _) => self.text(out, delta, "refusal", text),
             (llm::DeltaContent::ToolCall(call), Kind::ToolCall(position)) => {
-                self.call(out, delta.choice, position, call);
+                self.call(out, head, position, call);
             }
             (llm::DeltaContent::Other(other), Kind::ToolCall(Some(position))) => {
                 let own = own_call(&other.value, position);
                 let write = |d: &mut Object<'_>| d.list("tool_calls", [own], |out, own| write::raw(out, &own));
-                self.chunk(out, delta.choice, write, unfinished);
+                self.chunk_with(out, head, write, unfinished);
             }
             (llm::DeltaContent::Other(other), _) => {
                 let part = |out: &mut BytesMut, other| {
                     carriers::provider_part(out, rank, other, delta.state.as_ref(), &delta.extra);
                 };
-                self.chunk(
-                    out,
-                    delta.choice,
-                    |d| d.list("provider_parts", [other], part),
-                    unfinished,
-                );
+                self.chunk_with(out, head, |d| d.list("provider_parts", [other], part), unfinished);
             }
             (llm::DeltaContent::Media(media), _) => {
                 let one = std::iter::once((rank, media, delta.state.as_ref(), delta.extra.as_slice()));
                 let write = |d: &mut Object<'_>| carriers::write_media(d, MediaField::of(media), one);
-                self.chunk(out, delta.choice, write, unfinished);
+                self.chunk_with(out, head, write, unfinished);
             }
             // All deltas of one part are of one case; nothing can be made of one that is not.
             (llm::DeltaContent::ToolCall(_), _) => {}
@@ -181,7 +188,13 @@ impl Encoder {
         self.close(out, None);
     }
 
-    fn call(&mut self, out: &mut BytesMut, choice: u32, position: Option<usize>, call: &llm::ToolCallDelta) {
+    fn call(
+        &mut self,
+        out: &mut BytesMut,
+        head: (u32, Option<&str>),
+        position: Option<usize>,
+        call: &llm::ToolCallDelta,
+    ) {
         let function = |object: &mut Object<'_>, name: &str| {
             let mut inner = object.object(name);
             inner.optional("name", call.name.as_ref());
@@ -201,7 +214,7 @@ impl Encoder {
                 entry.end();
             }),
         };
-        self.chunk(out, choice, delta, unfinished);
+        self.chunk_with(out, head, delta, unfinished);
     }
 
     /// Ends a choice: first what was kept for now, then the reason alone, as OpenAI sends it.

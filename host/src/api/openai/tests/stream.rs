@@ -317,6 +317,47 @@ fn logprobs_stand_beside_their_text() {
 }
 
 #[test]
+fn logprobs_are_said_beside_whatever_they_come_with() {
+    let logprobs = r#"{"content":[{"token":"a"}]}"#;
+    let other = |kind: &str, value: &str| {
+        DeltaContent::Other(llm::Annotated {
+            kind: kind.into(),
+            value: value.into(),
+        })
+    };
+    let image = llm::Media {
+        media_type: "image/png".into(),
+        source: llm::MediaSource::Inline(vec![1]),
+        name: None,
+        detail: None,
+    };
+    let call = llm::ToolCallDelta {
+        id: Some("c".into()),
+        name: Some("f".into()),
+        arguments: "{}".into(),
+    };
+    for content in [
+        DeltaContent::Reasoning("hm".into()),
+        DeltaContent::Refusal("no".into()),
+        DeltaContent::ToolCall(call),
+        DeltaContent::Media(image),
+        other(
+            "custom",
+            r#"{"id":"c","type":"custom","custom":{"name":"n","input":""}}"#,
+        ),
+        other("search", "{}"),
+    ] {
+        let event = ChatEvent::Delta(llm::PartDelta {
+            logprobs: Some(logprobs.to_owned()),
+            ..delta(0, content.clone())
+        });
+        let chunks = chunks(&streamed(&start(), &[event], AnswerForm::default()));
+        let seen = &chunks[1]["choices"][0]["logprobs"];
+        assert_eq!(seen.to_string(), logprobs, "{content:?}");
+    }
+}
+
+#[test]
 fn what_is_known_at_the_end_is_said_once_before_the_reason() {
     let state = |data: &[u8]| {
         Some(llm::ProviderState {
