@@ -152,6 +152,7 @@ pub(crate) fn fold(chunks: &[Value]) -> Result<Value, String> {
                 // Padding against eavesdroppers who count bytes.
                 "obfuscation" => {}
                 _ if value.is_null() => {}
+                "provider_events" => append(&mut whole[name], value),
                 _ => whole[name] = value.clone(),
             }
         }

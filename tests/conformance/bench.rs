@@ -111,6 +111,17 @@ impl Bench {
         Exchange { answer, received }
     }
 
+    /// Asks a provider of the configuration, with a body in OpenAI's dialect.
+    pub(crate) async fn send(&self, provider: &str, path: &str, body: &Value, reply: Reply) -> Exchange {
+        let before = self.upstream.received().len();
+        *self.reply.lock().expect("nobody panicked") = Some(reply);
+        let mut body = body.clone();
+        body["model"] = format!("{provider}/{}", body["model"].as_str().unwrap_or("any")).into();
+        let answer = Answer::read(self.host.post(path, &body).await).await;
+        let received = self.upstream.received().get(before).cloned();
+        Exchange { answer, received }
+    }
+
     /// Asks for an exchange whose answer need not be text.
     pub(crate) async fn fetch(&self, case: &Case, body: &Value, reply: Reply) -> (Head, Vec<u8>, Option<Received>) {
         let before = self.upstream.received().len();

@@ -120,16 +120,17 @@ pub(crate) fn completion(message: &Value) -> Value {
             "thinking" => {
                 grow(&mut out["reasoning_content"], &block["thinking"]);
                 let state = &block["signature"];
-                push(
-                    &mut out["reasoning_details"],
-                    json!({"type": "reasoning.text", "text": block["thinking"], "signature": state,
-                        "format": if state == "" { Value::Null } else { json!("anthropic") }, "index": index}),
-                );
+                let mut thought = json!({"type": "reasoning.text", "text": block["thinking"], "signature": state,
+                    "format": if state == "" { Value::Null } else { json!("anthropic") }, "index": index});
+                add(&mut thought, rest(block, &["type", "thinking", "signature"]));
+                push(&mut out["reasoning_details"], thought);
             }
-            "redacted_thinking" => push(
-                &mut out["reasoning_details"],
-                json!({"type": "reasoning.encrypted", "data": block["data"], "format": "anthropic", "index": index}),
-            ),
+            "redacted_thinking" => {
+                let mut thought = json!({"type": "reasoning.encrypted", "data": block["data"], "format": "anthropic",
+                    "index": index});
+                add(&mut thought, rest(block, &["type", "data"]));
+                push(&mut out["reasoning_details"], thought);
+            }
             "tool_use" => {
                 calls_before = true;
                 let mut call =
@@ -164,6 +165,10 @@ fn push(list: &mut Value, item: Value) {
         Value::Array(items) => items.push(item),
         none => *none = json!([item]),
     }
+}
+
+fn add(fields: &mut Value, more: Map<String, Value>) {
+    more.into_iter().for_each(|(name, value)| fields[name] = value);
 }
 
 fn rest(fields: &Value, known: &[&str]) -> Map<String, Value> {

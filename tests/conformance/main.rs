@@ -18,6 +18,7 @@ mod case;
 mod claude;
 mod claude_request;
 mod failure;
+mod generated;
 mod gpt;
 mod media;
 mod passing;

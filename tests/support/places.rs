@@ -30,6 +30,14 @@ pub fn recordings() -> Option<PathBuf> {
     found("recorded traffic", "LLM_HOST_RECORDINGS", path.is_dir().then_some(path))
 }
 
+/// Definitions of the providers' APIs: `LLM_HOST_SPECS`, else `../shared/specs` beside the workspace.
+/// Nothing, and a line that says so, when there are none.
+pub fn specs() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/specs");
+    let path = from_environment("LLM_HOST_SPECS").unwrap_or_else(|| beside.into());
+    found("definitions of APIs", "LLM_HOST_SPECS", path.is_dir().then_some(path))
+}
+
 /// A Python interpreter that has the official clients: `LLM_HOST_PYTHON`. Nothing, and a line that
 /// says so, when there is none.
 pub fn python() -> Option<PathBuf> {

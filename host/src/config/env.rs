@@ -31,6 +31,7 @@ pub const PASSPHRASE_CREDENTIAL: &str = "llm-host-vault-passphrase";
 /// Variables of the project's own tests and builds, which the host ignores.
 const DEVELOPMENT: &[&str] = &[
     "LLM_HOST_BIN",
+    "LLM_HOST_GENERATED",
     "LLM_HOST_GUESTS",
     "LLM_HOST_NODE_MODULES",
     "LLM_HOST_PLUGINS",

@@ -1,0 +1,169 @@
+//! Traffic that nobody has recorded: whatever the providers' definitions of their APIs allow.
+//!
+//! In: the definitions, and chance. Out: nothing, or the first differences. Never: an expectation that
+//! the program had a part in. What a caller asks for reaches the provider, or is named as dropped;
+//! what a provider answers, whole or streamed and in whatever pieces, reaches the caller.
+
+mod asked;
+mod completion;
+mod definition;
+mod message;
+mod random;
+mod schema;
+
+use llm_host_tests::upstream::Reply;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Exchange};
+use crate::plain;
+use crate::{claude, gpt};
+use definition::Definition;
+use random::Random;
+
+/// How many of each kind are tried; `LLM_HOST_GENERATED` says another number.
+const COUNT: u64 = 150;
+
+/// As many differences as anybody reads.
+const SHOWN: usize = 12;
+
+fn seeds() -> std::ops::Range<u64> {
+    let asked = std::env::var("LLM_HOST_GENERATED").ok();
+    0..asked.and_then(|count| count.parse().ok()).unwrap_or(COUNT)
+}
+
+/// What did not hold, each with the number that makes it again.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn note(&mut self, seed: u64, outcome: Result<(), String>) {
+        if let Err(fault) = outcome {
+            self.0.push(format!("[{seed}] {fault}"));
+        }
+    }
+
+    fn none(self) {
+        let shown: Vec<&str> = self.0.iter().take(SHOWN).map(String::as_str).collect();
+        assert!(self.0.is_empty(), "{} faults:\n{}", self.0.len(), shown.join("\n\n"));
+    }
+}
+
+fn answer() -> Reply {
+    let message = json!({"role": "assistant", "content": "yes", "refusal": null});
+    let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": "stop"});
+    Reply::json(
+        200,
+        &json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}),
+    )
+}
+
+fn dropped(exchange: &Exchange) -> Vec<String> {
+    let header = exchange.answer.header("x-llm-host-dropped").unwrap_or_default();
+    header
+        .split(", ")
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_reach_a_provider_of_the_same_form() {
+    let definition = Definition::openai("CreateChatCompletionRequest");
+    let bench = Bench::start(&[]).await;
+    let mut faults = Faults::default();
+    for seed in seeds() {
+        let request = asked::request(&definition, seed);
+        faults.note(seed, same_request(&bench, &request).await);
+    }
+    faults.none();
+}
+
+async fn same_request(bench: &Bench, request: &Value) -> Result<(), String> {
+    let exchange = bench.send("openai", "/v1/chat/completions", request, answer()).await;
+    let Some(received) = &exchange.received else {
+        return Err(format!(
+            "{} {}\n  {request}",
+            exchange.answer.status, exchange.answer.raw
+        ));
+    };
+    let mut wanted = asked::written_anew(request);
+    wanted["model"] = request["model"].clone();
+    let (got, wanted) = (
+        asked::without_ids(&gpt::meaning(&received.json())),
+        asked::without_ids(&gpt::meaning(&wanted)),
+    );
+    plain::same("sent", &got, "asked", &wanted).map_err(|fault| format!("{fault}\n  dropped {:?}", dropped(&exchange)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_the_same_form_reach_the_caller() {
+    let definition = Definition::openai("CreateChatCompletionResponse");
+    let bench = Bench::start(&[]).await;
+    let mut faults = Faults::default();
+    for seed in seeds() {
+        faults.note(seed, same_answer(&bench, &definition, seed).await);
+    }
+    faults.none();
+}
+
+async fn same_answer(bench: &Bench, definition: &Definition, seed: u64) -> Result<(), String> {
+    let mut random = Random::new(!seed);
+    let mut whole = completion::completion(definition, seed);
+    if random.chance(30) {
+        whole[completion::FILTER] =
+            json!([{"prompt_index": 0, "content_filter_results": {"hate": {"filtered": false}}}]);
+    }
+    let wanted = gpt::visible(&whole);
+    let got = ask(bench, "openai", Reply::json(200, &whole), false).await?;
+    plain::same("caller's", &gpt::visible(&got), "whole", &wanted)?;
+    let stream = completion::as_stream(&whole, &mut random);
+    let size = 1 + random.below(200);
+    let reply = Reply::of(200, "text/event-stream", stream).in_pieces(size);
+    let got = ask(bench, "openai", reply, true).await?;
+    plain::same("caller's", &gpt::visible(&got), "streamed", &wanted)
+}
+
+/// The completion that a caller has for a provider's reply.
+async fn ask(bench: &Bench, provider: &str, reply: Reply, stream: bool) -> Result<Value, String> {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hello"}]});
+    if stream {
+        body["stream"] = json!(true);
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    let exchange = bench.send(provider, "/v1/chat/completions", &body, reply).await;
+    let mut whole = exchange.answer.completion()?;
+    // In a stream the first that says something is the first.
+    if let Some(choices) = whole["choices"].as_array_mut() {
+        choices.sort_by_key(|choice| choice["index"].as_u64());
+    }
+    Ok(whole)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_another_form_reach_the_caller() {
+    let definition = Definition::anthropic("Message");
+    let bench = Bench::start(&[]).await;
+    let mut faults = Faults::default();
+    for seed in seeds() {
+        faults.note(seed, same_message(&bench, &definition, seed).await);
+    }
+    faults.none();
+}
+
+async fn same_message(bench: &Bench, definition: &Definition, seed: u64) -> Result<(), String> {
+    let mut random = Random::new(!seed);
+    let whole = message::message(definition, seed);
+    let wanted = claude::visible(&claude::completion(&whole));
+    let got = ask(bench, "anthropic", Reply::json(200, &whole), false).await?;
+    plain::same("caller's", &claude::visible(&got), "whole", &wanted).map_err(|fault| format!("{fault}\n{whole}"))?;
+    let stream = message::as_stream(&whole, &mut random);
+    let size = 1 + random.below(200);
+    let got = ask(
+        bench,
+        "anthropic",
+        Reply::of(200, "text/event-stream", stream).in_pieces(size),
+        true,
+    )
+    .await?;
+    plain::same("caller's", &claude::visible(&got), "streamed", &wanted).map_err(|fault| format!("{fault}\n{whole}"))
+}
