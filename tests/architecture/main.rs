@@ -1,7 +1,9 @@
 //! What the architecture promises of the host's sources, read from the sources themselves.
 //!
-//! In: `host/src` and `host/Cargo.toml`. Out: the places that break a rule. Never: a rule without
-//! its exceptions beside it, each with the reason.
+//! In: `host/src`. Out: the places that break a rule. Never: a rule without its exceptions beside it,
+//! each with the reason. What the pages for people promise is in `pages`.
+
+mod pages;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,7 @@ use crate::server::{self, Ground};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The steps, for each provider: its plugin and settings; the grant of each slot; each origin by name, connection and TLS;
+The steps, for each provider: its plugin and settings; the grant of each slot; each origin by name, connection and TLS; \
 the credential, with its token where it has one; the list of models; one short question.
 
 Examples:

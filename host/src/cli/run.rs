@@ -19,8 +19,8 @@ use crate::server;
 /// Arguments of `host run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It listens where `server.listen` says and serves every plugin of `plugins.dir`. Files are watched: a changed
-configuration, vault or plugin is taken up without a restart; so it is at SIGHUP and at `host reload`.
+It listens where `server.listen` says and serves every plugin of `plugins.dir`. Files are watched: a changed \
+configuration, vault or plugin is taken up without a restart; so it is at SIGHUP and at `host reload`. \
 SIGTERM and Ctrl-C let answers in progress come to their end; a second one ends the host at once.
 
 Examples:

@@ -60,6 +60,26 @@ fn examples(command: &clap::Command, found: &mut Vec<Vec<String>>) {
     command.get_subcommands().for_each(|sub| examples(sub, found));
 }
 
+fn texts(command: &clap::Command, found: &mut Vec<String>) {
+    found.extend(command.get_after_help().map(ToString::to_string));
+    command.get_subcommands().for_each(|sub| texts(sub, found));
+}
+
+/// A terminal is narrower than a source line: a sentence that was broken by hand is broken twice there.
+#[test]
+fn sentences_of_the_help_are_wrapped_by_the_terminal_alone() {
+    let mut found = Vec::new();
+    texts(&Cli::command(), &mut found);
+    let prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+    for text in found {
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let [first, second] = pair else { continue };
+            assert!(!prose(first) || second.is_empty(), "{first:?} goes on with {second:?}");
+        }
+    }
+}
+
 #[test]
 fn every_example_of_the_help_is_accepted() {
     let mut found = Vec::new();
@@ -73,7 +93,7 @@ fn every_example_of_the_help_is_accepted() {
     }
 }
 
-/// The commands in the code blocks of a page.
+/// The commands in the code blocks and in the text of a page.
 fn commands_of_page(text: &str) -> Vec<Vec<String>> {
     // The language of the block that a line is in.
     let mut block: Option<String> = None;
@@ -86,7 +106,13 @@ fn commands_of_page(text: &str) -> Vec<Vec<String>> {
                 let line = line.split(" # ").next().unwrap_or(line);
                 found.extend(commands(line.trim_start_matches("$ ")));
             }
-            (None, _) => {}
+            (None, Some(_)) => {}
+            // In a sentence or a table: a command with its arguments, not a mention of one.
+            (None, None) => {
+                let quoted = line.split('`').skip(1).step_by(2);
+                let whole = |text: &&str| text.split_whitespace().count() > 4 && !text.contains('…');
+                found.extend(quoted.filter(whole).flat_map(commands));
+            }
         }
     }
     found
@@ -99,7 +125,9 @@ fn every_command_of_the_documentation_is_accepted() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    pages.push(root.join("README.md"));
+    let plugins = std::fs::read_dir(root.join("plugins")).unwrap();
+    pages.extend(plugins.map(|plugin| plugin.unwrap().path().join("README.md")));
+    pages.extend(["README.md", "sdk/README.md"].map(|page| root.join(page)));
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     let mut tried = 0;
     for page in pages {
@@ -111,7 +139,7 @@ fn every_command_of_the_documentation_is_accepted() {
             tried += 1;
         }
     }
-    assert!(tried > 20, "only {tried} commands were found");
+    assert!(tried > 75, "only {tried} commands were found");
 }
 
 #[test]

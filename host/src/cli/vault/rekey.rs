@@ -24,7 +24,7 @@ enum How {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is sealed anew: whoever had the old key, and any copy of the file, cannot open what is saved from now on.
+Everything is sealed anew: whoever had the old key, and any copy of the file, cannot open what is saved from now on. \
 A new passphrase is asked for, or read from standard input.
 
 Examples:
