@@ -29,7 +29,7 @@ impl Draft<'_> {
     /// # Errors
     /// [`VaultError::Invalid`] or [`VaultError::TooLarge`] when a value is not acceptable.
     pub fn set(&mut self, name: &str, new: NewEntry, now: OffsetDateTime) -> Result<(), VaultError> {
-        model::check_name("the entry's name", name)?;
+        Entry::check_name(name)?;
         new.check()?;
         let now = model::in_utc(now)?;
         let record = self.seal(name, &new.secrets)?;

@@ -41,6 +41,16 @@ pub struct Entry {
     pub rotated: Option<OffsetDateTime>,
 }
 
+impl Entry {
+    /// Whether an entry may have this name, for those who want to know before they ask for its secret.
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`], with the rule that the name breaks.
+    pub fn check_name(name: &str) -> Result<(), VaultError> {
+        check_name("the entry's name", name)
+    }
+}
+
 /// A credential to be set, secrets included.
 #[derive(Clone, Debug, Default)]
 pub struct NewEntry {

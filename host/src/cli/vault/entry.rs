@@ -19,7 +19,7 @@ use crate::egress::origin::OriginPattern;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The secret is asked for without echo, or read from standard input. A kind with several secret fields, or --field
+The secret is asked for without echo, or read from standard input. A kind with several secret fields, or --field \
 more than once, reads a JSON object of texts from standard input.
 
 Examples:
@@ -77,24 +77,51 @@ pub(in crate::cli) struct Remove {
 }
 
 pub(super) fn set(session: &Session, command: &Set) -> anyhow::Result<()> {
+    Entry::check_name(&command.name).map_err(|error| Usage(error.to_string()))?;
     let attributes = attributes(command)?;
-    for host in command.hosts.iter().chain(&command.add_hosts) {
-        OriginPattern::parse(host).map_err(|error| Usage(error.to_string()))?;
-    }
+    let (hosts, add_hosts) = (origins(&command.hosts)?, origins(&command.add_hosts)?);
     let config = session.config()?;
     let mut vault = opening::open(session, &config.vault)?;
     match vault.entry(&command.name).cloned() {
-        Some(entry) if !command.replace => change(session, command, &mut vault, &entry, attributes),
-        _ => create(session, command, &mut vault, attributes),
+        Some(entry) if !command.replace => {
+            let asked = Change {
+                attributes,
+                hosts,
+                add_hosts,
+            };
+            change(session, command, &mut vault, &entry, asked)
+        }
+        _ => create(session, command, &mut vault, attributes, [hosts, add_hosts].concat()),
     }
 }
 
+/// Origins as they were written, in their canonical form.
+fn origins(written: &[String]) -> anyhow::Result<Vec<String>> {
+    let read = |text: &String| OriginPattern::parse(text).map_err(|error| Usage(error.to_string()));
+    Ok(written
+        .iter()
+        .map(|text| Ok(read(text)?.to_string()))
+        .collect::<Result<_, Usage>>()?)
+}
+
+/// What is to be different about a credential that is there already.
+struct Change {
+    attributes: Attributes,
+    hosts: Vec<String>,
+    add_hosts: Vec<String>,
+}
+
 /// Sets a new credential, or replaces all of one.
-fn create(session: &Session, command: &Set, vault: &mut Vault, attributes: Attributes) -> anyhow::Result<()> {
+fn create(
+    session: &Session,
+    command: &Set,
+    vault: &mut Vault,
+    attributes: Attributes,
+    mut hosts: Vec<String>,
+) -> anyhow::Result<()> {
     let kind = command.kind.as_deref().unwrap_or("api-key");
     let known = kinds::find(kind).ok_or_else(|| unknown_kind(kind))?;
     let fields = known.fields(&attributes, &command.fields).map_err(Usage)?;
-    let mut hosts: Vec<String> = command.hosts.iter().chain(&command.add_hosts).cloned().collect();
     if command.hosts.is_empty() {
         hosts.extend((known.hosts)(&attributes));
     }
@@ -118,16 +145,10 @@ fn create(session: &Session, command: &Set, vault: &mut Vault, attributes: Attri
 }
 
 /// Changes an existing credential's hosts or attributes; its secrets stay sealed.
-fn change(
-    session: &Session,
-    command: &Set,
-    vault: &mut Vault,
-    entry: &Entry,
-    attributes: Attributes,
-) -> anyhow::Result<()> {
+fn change(session: &Session, command: &Set, vault: &mut Vault, entry: &Entry, asked: Change) -> anyhow::Result<()> {
     let name = &command.name;
     let other_kind = command.kind.as_ref().is_some_and(|kind| *kind != entry.kind);
-    let nothing = command.hosts.is_empty() && command.add_hosts.is_empty() && attributes.is_empty();
+    let nothing = asked.hosts.is_empty() && asked.add_hosts.is_empty() && asked.attributes.is_empty();
     if other_kind || nothing || !command.fields.is_empty() {
         bail!(
             "there is a credential {name:?} of kind {:?} already; `host vault rotate {name}` replaces its secret, \
@@ -136,19 +157,19 @@ fn change(
         );
     }
     let mut all = entry.attributes.clone();
-    all.extend(attributes);
+    all.extend(asked.attributes);
     let kind = kinds::find(&entry.kind);
     if let Some(kind) = kind {
         check_change(kind, entry, &all)?;
     }
-    let mut hosts = match (command.hosts.as_slice(), kind) {
-        ([], Some(kind)) => hosts_after(kind, entry, &all),
-        ([], None) => entry.hosts.clone(),
-        (named, _) => named.to_vec(),
+    let mut hosts = match kind {
+        _ if !asked.hosts.is_empty() => asked.hosts,
+        Some(kind) => hosts_after(kind, entry, &all),
+        None => entry.hosts.clone(),
     };
-    for host in &command.add_hosts {
-        if !hosts.contains(host) {
-            hosts.push(host.clone());
+    for host in asked.add_hosts {
+        if !hosts.contains(&host) {
+            hosts.push(host);
         }
     }
     vault.edit(|draft| {
@@ -273,6 +294,7 @@ fn read_secrets(name: &str, fields: &Fields) -> anyhow::Result<Secrets> {
     let mut secrets = Secrets::new();
     let mut ask = |field: &str| -> anyhow::Result<()> {
         let secret = input::secret(&format!("{field} of {name}"))?;
+        sound(field, secret.expose())?;
         secrets.insert(field, opening::secret(&secret));
         Ok(())
     };
@@ -283,6 +305,7 @@ fn read_secrets(name: &str, fields: &Fields) -> anyhow::Result<Secrets> {
             needed.iter().try_for_each(|field| ask(field))?;
             for field in optional {
                 if let Some(secret) = input::optional_secret(&format!("{field} of {name}, if it has one"))? {
+                    sound(field, secret.expose())?;
                     secrets.insert(field, opening::secret(&secret));
                 }
             }
@@ -310,10 +333,12 @@ fn piped_secrets(needed: &[String], optional: &[String]) -> anyhow::Result<Secre
         let text = read
             .remove(field)
             .with_context(|| format!("standard input has no field {field:?}"))?;
+        sound(field, &text)?;
         secrets.insert(field, Secret::new(text));
     }
     for field in optional {
         if let Some(text) = read.remove(field).filter(|text| !text.is_empty()) {
+            sound(field, &text)?;
             secrets.insert(field, Secret::new(text));
         }
     }
@@ -321,6 +346,14 @@ fn piped_secrets(needed: &[String], optional: &[String]) -> anyhow::Result<Secre
         bail!("standard input has a field {field:?} that this credential does not have");
     }
     Ok(secrets)
+}
+
+/// Refuses a secret that its provider cannot have given out.
+fn sound(field: &str, secret: &str) -> anyhow::Result<()> {
+    match kinds::unsound(field, secret) {
+        Some(why) => bail!("{field} {why}; nothing was changed"),
+        None => Ok(()),
+    }
 }
 
 fn attributes(command: &Set) -> anyhow::Result<Attributes> {

@@ -65,7 +65,10 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
     let names = variables::names();
     let found = variables::find_all(&Env::import(&names));
     if found.is_empty() {
-        bail!("none of the variables that are known is set: {}", names.join(", "));
+        bail!(
+            "there is no credential in the environment; variables that are known: {}",
+            names.join(", ")
+        );
     }
     let config = session.config()?;
     let mut vault = opening::open(session, &config.vault)?;
@@ -77,11 +80,16 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
         })
         .collect();
     let rows = plans.iter().map(|(found, plan)| {
-        let hosts = found.entry.as_ref().map(|entry| entry.hosts.join("\n"));
+        // One that is there keeps its hosts, whatever the environment says now.
+        let hosts = match (vault.entry(found.credential), &found.entry) {
+            (Some(there), _) => there.hosts.join("\n"),
+            (None, Ok(new)) => new.hosts.join("\n"),
+            (None, Err(_)) => String::new(),
+        };
         [
             found.variables.join("\n"),
             found.credential.to_owned(),
-            hosts.unwrap_or_default(),
+            hosts,
             plan.text(),
         ]
     });

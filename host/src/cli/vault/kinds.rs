@@ -141,6 +141,37 @@ pub(super) const KINDS: &[Kind] = &[
     azure::KIND,
 ];
 
+/// Fields that a provider makes up, letters and digits for the most part.
+const MADE_BY_PROVIDERS: [&str; 6] = [
+    "api_key",
+    "token",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "client_secret",
+];
+/// Fields of several lines.
+const TEXTS: [&str; 1] = ["certificate"];
+
+/// Why a secret cannot be what it is meant to be, such as one that was copied with what stands around it. The
+/// words follow the field's name and hold nothing of the secret.
+pub(super) fn unsound(field: &str, secret: &str) -> Option<&'static str> {
+    let text = TEXTS.contains(&field);
+    let made = MADE_BY_PROVIDERS.contains(&field);
+    let quoted = |mark: char| secret.len() > 1 && secret.starts_with(mark) && secret.ends_with(mark);
+    if text && !secret.contains("-----BEGIN ") {
+        Some("is not PEM: it has no line `-----BEGIN …-----`")
+    } else if !text && secret.contains(char::is_control) {
+        Some("has a line break or another control character, which cannot be sent")
+    } else if made && secret.trim() != secret {
+        Some("begins or ends with a blank")
+    } else if made && (quoted('"') || quoted('\'')) {
+        Some("stands in quotation marks, which are not part of it")
+    } else {
+        None
+    }
+}
+
 /// The kind of a name.
 pub(super) fn find(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)

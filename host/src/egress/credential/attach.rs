@@ -72,7 +72,10 @@ pub enum AttachError {
     #[error("the rule is not an object with one of `bearer`, `header`, `query`, `basic`, `entra`, `sigv4`")]
     Rule,
     /// The host does not have this way.
-    #[error("`{0}` is not a way of attaching that this host has")]
+    #[error(
+        "`{0}` is not a way of attaching that this host has; those are `bearer`, `header`, `query`, `basic`, `entra`, \
+         `sigv4`"
+    )]
     UnknownWay(String),
     /// The credential's kind is not one the host has, and no rule says how to attach it.
     #[error("credentials of kind `{0}` need a rule that says how to attach them")]

@@ -19,13 +19,15 @@ use crate::cli::vault::{entry, opening};
 use crate::cli::{Session, Usage};
 use crate::config::Config;
 use crate::config::keys::nearest;
+use crate::egress::address::{self, AddressClass, AddressKind};
 use crate::egress::credential::{CredentialFacts, kind_fits, plan};
+use crate::egress::target;
 use crate::plugin::LoadedPlugin;
 use crate::plugin::manifest::Slot;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --origin the grant is for the origins that the plugin asks for and the credential may be sent to. It is pinned
+Without --origin the grant is for the origins that the plugin asks for and the credential may be sent to. It is pinned \
 to the component's bytes, or with --signer to whoever signed it: other bytes wait for `host grant approve`.
 
 Examples:
@@ -74,6 +76,9 @@ pub(in crate::cli) struct Add {
 }
 
 pub(super) fn add(session: &Session, command: &Add) -> anyhow::Result<()> {
+    if let Some(path) = command.paths.iter().find(|path| !path.starts_with(['/', '*'])) {
+        return Err(Usage(format!("--path {path:?} fits no path; those begin with `/`")).into());
+    }
     let config = session.config()?;
     let (id, provider) = who(&config, command)?;
     let loader = Loader::new(&config)?;
@@ -246,6 +251,7 @@ fn origins(
     };
     let (origins, private) = (written(&command.origins)?, written(&command.private_origins)?);
     if !origins.is_empty() || !private.is_empty() {
+        check_written(&origins, &private)?;
         return Ok((origins, private));
     }
     let id = &plugin.manifest.id;
@@ -282,6 +288,36 @@ fn origins(
         );
     }
     Ok((origins, Vec::new()))
+}
+
+/// Refuses origins that no request could be let through to.
+fn check_written(origins: &[String], private: &[String]) -> Result<(), Usage> {
+    for origin in origins {
+        if origin.starts_with("http://") {
+            return Err(Usage(format!(
+                "{origin} is without TLS; allow it with --private-origin {origin}"
+            )));
+        }
+        if let Some(kind) = refused(origin, AddressClass::Public) {
+            return Err(Usage(match refused(origin, AddressClass::Private) {
+                None => format!("{origin} is {kind}; allow it with --private-origin {origin}"),
+                Some(_) => format!("{origin} is {kind}; no grant opens that"),
+            }));
+        }
+    }
+    match private
+        .iter()
+        .find_map(|origin| Some((origin, refused(origin, AddressClass::Private)?)))
+    {
+        Some((origin, kind)) => Err(Usage(format!("{origin} is {kind}; no grant opens that"))),
+        None => Ok(()),
+    }
+}
+
+/// What an origin's address is, where it is written as an address and may not be dialled.
+fn refused(origin: &str, class: AddressClass) -> Option<AddressKind> {
+    let address = target::parse("GET", origin).ok()?.origin.address()?;
+    address::check(address, class).err()
 }
 
 /// What the grant allows and will be refused all the same.

@@ -6,7 +6,7 @@
 use llm_host_vault::{NewEntry, Secret, Secrets};
 use url::Url;
 
-use super::{Attributes, aws, azure, find};
+use super::{Attributes, aws, azure, find, unsound};
 use crate::config::Env;
 use crate::egress::origin::OriginPattern;
 
@@ -128,24 +128,43 @@ pub(in crate::cli::vault) struct Found {
 pub(in crate::cli::vault) fn find_all(env: &Env) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for import in imports() {
-        let there = |variable: &Variable| !variable.needed || env.get(variable.name).is_some();
         let known = found.iter().any(|found| found.credential == import.credential);
-        if !known && import.variables.iter().all(there) {
-            let set = import
-                .variables
-                .iter()
-                .filter(|variable| env.get(variable.name).is_some());
-            found.push(Found {
-                credential: import.credential,
-                variables: set.map(|variable| variable.name).collect(),
-                entry: import.read(env),
-            });
+        let missing = import.missing(env);
+        if known || !missing.is_empty() && !import.is_begun(env) {
+            continue;
         }
+        let set = import
+            .variables
+            .iter()
+            .filter(|variable| env.get(variable.name).is_some());
+        found.push(Found {
+            credential: import.credential,
+            variables: set.map(|variable| variable.name).collect(),
+            entry: match missing.as_slice() {
+                [] => import.read(env),
+                missing => Err(format!("set {}, too", missing.join(" and "))),
+            },
+        });
     }
     found
 }
 
 impl Import {
+    /// Variables without which there is no such credential, and that are not set.
+    fn missing(&self, env: &Env) -> Vec<&'static str> {
+        let needed = self.variables.iter().filter(|variable| variable.needed);
+        let names = needed.map(|variable| variable.name);
+        names.filter(|name| env.get(name).is_none()).collect()
+    }
+
+    /// Whether a variable is set that belongs to this credential alone: the first of its list, or a secret.
+    fn is_begun(&self, env: &Env) -> bool {
+        let secret = |variable: &Variable| variable.needed && matches!(variable.to, To::Field(_) | To::FieldOfFile(_));
+        let set = |variable: &Variable| env.get(variable.name).is_some();
+        let first = self.variables.first().is_some_and(set);
+        first || self.variables.iter().any(|variable| secret(variable) && set(variable))
+    }
+
     fn read(&self, env: &Env) -> Result<NewEntry, String> {
         let mut secrets = Secrets::new();
         let mut attributes = Attributes::new();
@@ -159,12 +178,14 @@ impl Import {
             match variable.to {
                 To::Field(field) => {
                     if secrets.get(field).is_none() {
+                        sound(variable.name, field, value.expose())?;
                         secrets.insert(field, Secret::new(value.expose()));
                     }
                 }
                 To::FieldOfFile(field) => {
                     let text = std::fs::read_to_string(value.expose());
                     let text = text.map_err(|error| format!("{} cannot be read: {error}", variable.name))?;
+                    sound(variable.name, field, &text)?;
                     secrets.insert(field, Secret::new(text));
                 }
                 To::Attribute(name) => {
@@ -197,9 +218,17 @@ impl Import {
     }
 }
 
+fn sound(variable: &str, field: &str, secret: &str) -> Result<(), String> {
+    match unsound(field, secret) {
+        Some(why) => Err(format!("{variable} {why}")),
+        None => Ok(()),
+    }
+}
+
 /// The origin of an address.
 fn origin(variable: &str, address: &str) -> Result<String, String> {
-    let url = Url::parse(address).map_err(|_| format!("{variable} is not an address"))?;
+    let url = Url::parse(address);
+    let url = url.map_err(|_| format!("{variable} is not an address such as https://api.example.com"))?;
     let origin = url.origin().ascii_serialization();
     OriginPattern::parse(&origin).map_err(|error| format!("{variable}: {error}"))?;
     Ok(origin)
@@ -224,7 +253,9 @@ mod tests {
                         To::Attribute("region") => "us-east-1",
                         To::Attribute("role_arn") => "arn:aws:iam::123456789012:role/llm",
                         To::Attribute("authority") => "https://login.microsoftonline.us",
-                        To::FieldOfFile(_) => concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+                        To::FieldOfFile(_) => {
+                            concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cloud/entra/application.pem")
+                        }
                         To::Host => "https://one.example.com/path",
                         _ => "x",
                     };
@@ -291,7 +322,22 @@ mod tests {
             without_region[0].entry.as_ref().unwrap_err(),
             "set AWS_REGION, which says where it may be sent"
         );
-        assert!(found(&keys[..1]).is_empty(), "half a key is none");
+        for (half, expected) in [
+            (&keys[..1], "set AWS_SECRET_ACCESS_KEY, too"),
+            (&keys[1..], "set AWS_ACCESS_KEY_ID, too"),
+            (
+                &[("AZURE_CLIENT_SECRET", "canary")],
+                "set AZURE_TENANT_ID and AZURE_CLIENT_ID, too",
+            ),
+        ] {
+            assert_eq!(found(half)[0].entry.as_ref().unwrap_err(), expected);
+        }
+        let shared = [
+            ("AZURE_TENANT_ID", "t"),
+            ("AZURE_CLIENT_ID", "c"),
+            ("AWS_REGION", "us-east-1"),
+        ];
+        assert!(found(&shared).is_empty(), "what several share begins none of them");
         let strange = found(&[("AWS_PROFILE", "work"), ("AWS_REGION", "somewhere")]);
         assert!(strange[0].entry.as_ref().unwrap_err().contains("not an AWS region"));
     }
