@@ -44,15 +44,18 @@ pub(super) fn run(session: &Session, command: Command) -> anyhow::Result<()> {
 
 fn check(session: &Session, command: &Check) -> anyhow::Result<()> {
     let path = session.config_path();
-    let checked = Config::load(&path, &session.env).map(|config| (findings(&config, command), config));
+    let checked = Config::load(&path, &session.env).map(|config| {
+        let mut warnings = config.source.warnings.clone();
+        (findings(&config, command, &mut warnings), config, warnings)
+    });
     let errors = match checked {
-        Ok((findings, config)) => match findings? {
+        Ok((findings, config, warnings)) => match findings? {
             errors if errors.is_empty() => {
-                for warning in &config.source.warnings {
+                for warning in &warnings {
                     session.output.note(&format!("warning: {warning}"));
                 }
                 let report = json!({
-                    "ok": true, "path": config.source.path, "errors": [], "warnings": config.source.warnings,
+                    "ok": true, "path": config.source.path, "errors": [], "warnings": warnings,
                     "overrides": config.source.overrides,
                 });
                 let shown = format!("{}: no errors", config.source.path.display());
@@ -70,8 +73,9 @@ fn check(session: &Session, command: &Check) -> anyhow::Result<()> {
     Err(Rejected::from(errors).into())
 }
 
-/// What only shows when the plugins are looked at.
-fn findings(config: &Config, command: &Check) -> anyhow::Result<Vec<ConfigError>> {
+/// What only shows when the plugins are looked at. A plugin that nobody has configured and that cannot serve without
+/// is a warning.
+fn findings(config: &Config, command: &Check, warnings: &mut Vec<String>) -> anyhow::Result<Vec<ConfigError>> {
     if !command.plugins {
         return Ok(Vec::new());
     }
@@ -106,6 +110,12 @@ fn findings(config: &Config, command: &Check) -> anyhow::Result<Vec<ConfigError>
         if let Err(message) = checked.and_then(|()| plugin.manifest.origins(settings).map(drop)) {
             let key = format!("{key}.settings");
             let help = format!("`host plugin inspect {}` shows its settings", provider.plugin);
+            if provider.implicit {
+                warnings.push(format!(
+                    "provider `{name}` is not served before there is a [{key}]: {message}; {help}"
+                ));
+                continue;
+            }
             found.push(config.finding(&key, format!("`{key}`: {message}"), help));
         }
     }

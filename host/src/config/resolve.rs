@@ -265,15 +265,16 @@ fn isolation(table: &Table<'_, '_>) -> Option<Isolation> {
     })
 }
 
-/// Limits, where `general` stands in for what is absent.
+/// Limits, where `general` stands in for what is absent. A general limit that cannot be read counts as its default
+/// would, so that what stands on it is checked, too; that it is wrong has been noted.
 fn limits(table: &Table<'_, '_>, general: Option<&Limits>) -> Option<Limits> {
     let size = |key: &str, of: fn(&Limits) -> u64| match general {
         Some(general) => Some(table.optional::<Size>(key).map_or(of(general), |size| size.0)),
-        None => table.get::<Size>(key).map(|size| size.0),
+        None => table.get::<Size>(key).or_else(|| table.default(key)).map(|size| size.0),
     };
     let time = |key: &str, of: fn(&Limits) -> Duration| match general {
         Some(general) => Some(table.optional(key).unwrap_or(of(general))),
-        None => table.get(key),
+        None => table.get(key).or_else(|| table.default(key)),
     };
     let number = |key: &str, of: fn(&Limits) -> usize| match general {
         Some(general) => Some(
@@ -281,7 +282,7 @@ fn limits(table: &Table<'_, '_>, general: Option<&Limits>) -> Option<Limits> {
                 .optional::<Count>(key)
                 .map_or(of(general), |count| count.0 as usize),
         ),
-        None => count(table, key),
+        None => count(table, key).or_else(|| table.default::<Count>(key).map(|count| count.0 as usize)),
     };
     let memory = size("memory", |l| l.memory);
     let cpu_time = time("cpu_time", |l| l.cpu_time);

@@ -574,3 +574,18 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn a_wrong_limit_hides_no_other_error() {
+    let text = "[limits]\nmemory = 1.5\n[providers.x]\nisolation = \"pool\"\n[providers.x.limits]\ncpu_time = \"2\"\n";
+    let errors = parse(text).unwrap_err();
+    let found: Vec<_> = errors.errors.iter().map(|error| error.message.as_str()).collect();
+    for part in [
+        "`limits.memory`",
+        "`providers.x.isolation`",
+        "`providers.x.limits.cpu_time`",
+    ] {
+        assert!(found.iter().any(|message| message.contains(part)), "{part}: {found:?}");
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
+}

@@ -265,13 +265,19 @@ fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
 }
 
 fn report(snapshot: &Snapshot) {
-    for problem in &snapshot.problems {
-        tracing::error!(
-            subject = problem.subject,
-            kept_previous = problem.kept_previous,
-            "{}",
-            problem.message
-        );
+    for Problem {
+        subject,
+        message,
+        kept_previous,
+    } in &snapshot.problems
+    {
+        // A plugin that was only put there, and needs settings before it can serve, is no fault of anybody's.
+        let nobodys = |name: &str| !*kept_previous && !snapshot.config.providers.contains_key(name);
+        if subject.strip_prefix("providers.").is_some_and(nobodys) {
+            tracing::warn!(subject, "{message}");
+        } else {
+            tracing::error!(subject, kept_previous, "{message}");
+        }
     }
     let providers: Vec<_> = snapshot.providers.keys().map(String::as_str).collect();
     tracing::info!(snapshot = snapshot.number, providers = providers.join(" "), "serving");

@@ -63,6 +63,12 @@ pub(super) async fn prepare(
         .await
         .map_err(|_| ReloadError::Stopped)?
         .map_err(|error| ReloadError::Plugins(error.to_string()))?;
+    if previous.is_none() {
+        tracing::info!(
+            files = candidates.len(),
+            "loading plugins; one that is not in the cache is compiled first, which takes seconds"
+        );
+    }
     let mut problems = Vec::new();
     let plugins = load_all(foundations, &config, candidates, previous, &mut problems).await;
     let providers = providers(foundations, &config, &plugins, previous, &mut problems).await?;
