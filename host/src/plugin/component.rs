@@ -61,6 +61,7 @@ impl LoadedPlugin {
         trust: &TrustPolicy,
         limits: &Limits,
     ) -> Result<Self, LoadError> {
+        check_preamble(&bytes)?;
         let digest = digest(&bytes);
         let signer = signature::check(path, &digest, trust)?;
         let compiler = engine.clone();
@@ -121,6 +122,22 @@ impl LoadedPlugin {
     }
 }
 
+/// What a file begins with that holds a component: magic, version and layer.
+const PREAMBLE: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+
+/// Tells files of another sort apart, which the compiler would not name.
+fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
+    let (magic, _) = PREAMBLE.split_at(4);
+    let why = match bytes {
+        [] => "the file is empty",
+        _ if !bytes.starts_with(magic) => "the file does not begin with `\\0asm`",
+        // The layer of a module is 0.
+        [_, _, _, _, _, _, 0, 0, ..] => "it is a module, as targets other than wasm32-wasip2 give",
+        _ => return Ok(()),
+    };
+    Err(LoadError::Invalid(why.to_owned()))
+}
+
 /// SHA-256 of bytes.
 pub fn digest(bytes: &[u8]) -> Digest {
     let mut out = [0; 32];
@@ -145,16 +162,18 @@ pub fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// Names of the exported interfaces of the ABI, without package and version.
+/// Names of the exported interfaces of the ABI, in their order, without package and version.
 fn interfaces(engine: &Engine, component: &wasmtime::component::Component) -> Vec<String> {
-    component
+    let mut names: Vec<String> = component
         .component_type()
         .exports(engine.wasmtime())
         .filter_map(|(name, _)| {
             let name = name.strip_prefix("llm-host:provider/")?;
             Some(name.split_once('@').map_or(name, |(name, _)| name).to_owned())
         })
-        .collect()
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 fn probe(pre: &InstancePre<GuestState>, interfaces: &[String]) -> Result<Exports, LoadError> {
@@ -213,5 +232,29 @@ async fn describe(
             "it took longer than {} ms",
             limits.describe_time.as_millis()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_sort_is_named() {
+        for (bytes, expected) in [
+            (&b""[..], Some("is empty")),
+            (b"PK\x03\x04....", Some("does not begin with `\\0asm`")),
+            (b"\0as", Some("does not begin")),
+            (b"\0asm\x01\0\0\0", Some("is a module")),
+            (b"\0asm\x0d\0\x01\0", None),
+            // Cut short: for the compiler to say.
+            (b"\0asm\x0d\0", None),
+        ] {
+            let why = check_preamble(bytes).err().map(|error| error.to_string());
+            match expected {
+                Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{bytes:?}: {why:?}"),
+                None => assert_eq!(why, None, "{bytes:?}"),
+            }
+        }
     }
 }

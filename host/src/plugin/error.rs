@@ -38,7 +38,10 @@ pub enum LoadError {
     #[error("the manifest is not valid: {0}")]
     Manifest(String),
     /// The provider's settings do not fit the plugin.
-    #[error("the settings of provider `{provider}` do not fit plugin `{plugin}`: {message}")]
+    #[error(
+        "the settings of provider `{provider}` do not fit plugin `{plugin}`: {message}; they stand in \
+         [providers.{provider}.settings], and `host plugin inspect {plugin}` shows which there are"
+    )]
     Settings {
         /// The provider's name in the configuration.
         provider: String,

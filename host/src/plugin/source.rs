@@ -48,11 +48,11 @@ impl PluginSource for PluginDirectory {
             .into_iter()
             .filter_map(|path| match std::fs::read(&path) {
                 Ok(bytes) => Some(Candidate { path, bytes: Ok(bytes) }),
-                // It vanished between the listing and the reading.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                // It vanished between the listing and the reading, unless it is a link that leads nowhere.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !path.is_symlink() => None,
                 Err(error) => Some(Candidate {
                     path,
-                    bytes: Err(error.to_string()),
+                    bytes: Err(format!("cannot be read: {error}")),
                 }),
             })
             .collect())
@@ -65,4 +65,32 @@ pub fn is_component(path: &Path) -> bool {
         return false;
     };
     name.ends_with(".wasm") && !name.starts_with('.') && !name.starts_with('~') && !path.is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn only_what_is_meant_as_a_plugin_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["a.wasm", ".hidden.wasm", "~b.wasm", "a.wasm.sig"] {
+            std::fs::write(at(name), name).unwrap();
+        }
+        std::fs::create_dir(at("dir.wasm")).unwrap();
+        std::os::unix::fs::symlink(at("a.wasm"), at("link.wasm")).unwrap();
+        std::os::unix::fs::symlink(at("nothing"), at("nowhere.wasm")).unwrap();
+        let list = PluginDirectory(dir.path().to_owned()).list().unwrap();
+        let names: Vec<_> = list.iter().map(|found| found.path.file_name().unwrap()).collect();
+        assert_eq!(names, ["a.wasm", "link.wasm", "nowhere.wasm"]);
+        assert_eq!(list[1].bytes.as_deref(), Ok(&b"a.wasm"[..]));
+        assert!(
+            list[2]
+                .bytes
+                .as_ref()
+                .is_err_and(|message| message.starts_with("cannot be read"))
+        );
+    }
 }

@@ -23,15 +23,13 @@ pub(super) async fn tcp(address: SocketAddr) -> Result<TcpListener, RunError> {
 
 /// The admin socket, which only the host's own user may open: that is its whole authentication.
 pub(super) fn unix(path: &Path) -> Result<UnixListener, RunError> {
-    let failed = |error| RunError::Listen {
-        address: path.display().to_string(),
-        error,
-    };
+    let shown = || path.display().to_string();
+    let failed = |error| RunError::Socket { path: shown(), error };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(failed(std::io::Error::from(std::io::ErrorKind::AddrInUse)));
+        return Err(RunError::Twin { path: shown() });
     }
     // Left over from a host that was killed.
     remove(path);

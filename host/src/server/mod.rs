@@ -37,12 +37,29 @@ pub enum RunError {
     #[error("{0}")]
     Start(String),
     /// The listener's address cannot be used.
-    #[error("cannot listen on {address}: {error}; is another host running? `server.listen` names the address")]
+    #[error(
+        "cannot listen on {address}: {error}; is another host running? `server.listen` and LLM_HOST_SERVER_LISTEN name \
+         the address"
+    )]
     Listen {
-        /// The address or path.
+        /// The address.
         address: String,
         /// What the operating system said.
         error: std::io::Error,
+    },
+    /// The admin socket cannot be made.
+    #[error("cannot make the admin socket {path}: {error}; `admin.socket` names it")]
+    Socket {
+        /// Where.
+        path: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// Another host answers at the admin socket.
+    #[error("another host runs with this `state_dir`: it answers at {path}; end it first, or give this one its own")]
+    Twin {
+        /// The socket.
+        path: String,
     },
 }
 

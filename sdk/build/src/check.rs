@@ -69,11 +69,13 @@ pub fn check(bytes: &[u8]) -> Result<Report, CheckError> {
         component: &resolve,
         problems: Vec::new(),
     };
-    let exports: Vec<Extern> = world
+    let mut exports: Vec<Extern> = world
         .exports
         .iter()
         .map(|(key, item)| check.export(key, item))
         .collect();
+    // In the component they stand as the linker came by them.
+    exports.sort_by(|one, other| one.name.cmp(&other.name));
     let imports = world
         .imports
         .iter()
