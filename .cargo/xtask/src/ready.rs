@@ -6,7 +6,6 @@
 //!
 //! It is a process of its own, since the one that built the host becomes the host.
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -19,6 +18,9 @@ use clap::Args;
 
 /// Where a host listens that was told nothing else.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// What tells it otherwise, before its configuration does.
+const LISTEN: &str = "LLM_HOST_SERVER_LISTEN";
 
 /// Longest wait for a host to become ready. A first start compiles the plugins.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -78,9 +80,18 @@ impl Announce {
     }
 }
 
-/// The address at which the host will be: what its arguments say, else what its config says.
-pub(crate) fn url(config: &Path, args: &[OsString]) -> String {
-    let listen = listen_argument(args)
+/// The address at which the host will be.
+pub(crate) fn url(config: &Path) -> String {
+    url_of(std::env::var(LISTEN).ok().filter(|listen| !listen.is_empty()), config)
+}
+
+/// Whether something answers at the address of a host that has not been started yet.
+pub(crate) fn is_taken(url: &str) -> bool {
+    url.strip_prefix("http://").is_some_and(|address| ask(address).is_ok())
+}
+
+fn url_of(told: Option<String>, config: &Path) -> String {
+    let listen = told
         .or_else(|| listen_setting(config))
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     // A host that listens on every address is reached on the loopback one.
@@ -88,17 +99,6 @@ pub(crate) fn url(config: &Path, args: &[OsString]) -> String {
         .replacen("0.0.0.0:", "127.0.0.1:", 1)
         .replacen("[::]:", "[::1]:", 1);
     format!("http://{listen}")
-}
-
-fn listen_argument(args: &[OsString]) -> Option<String> {
-    let args: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
-    args.iter()
-        .enumerate()
-        .rev()
-        .find_map(|(at, arg)| match arg.strip_prefix("--listen")? {
-            "" => args.get(at + 1).map(|value| (*value).to_owned()),
-            value => value.strip_prefix('=').map(str::to_owned),
-        })
 }
 
 fn listen_setting(config: &Path) -> Option<String> {
@@ -164,14 +164,10 @@ mod tests {
     #[test]
     fn the_address_is_found_where_it_was_said_last() {
         let config = std::env::temp_dir().join(format!("xtask-ready-{}.toml", std::process::id()));
-        let args = |args: &[&str]| args.iter().map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(url(&config, &[]), "http://127.0.0.1:8080");
+        assert_eq!(url_of(None, &config), "http://127.0.0.1:8080");
         std::fs::write(&config, "[server]\nlisten = \"0.0.0.0:9000\"\n").unwrap();
-        assert_eq!(url(&config, &[]), "http://127.0.0.1:9000");
-        assert_eq!(
-            url(&config, &args(&["--listen", "127.0.0.1:1", "--listen=[::]:2"])),
-            "http://[::1]:2"
-        );
+        assert_eq!(url_of(None, &config), "http://127.0.0.1:9000");
+        assert_eq!(url_of(Some("[::]:2".to_owned()), &config), "http://[::1]:2");
         std::fs::remove_file(&config).unwrap();
     }
 
@@ -198,6 +194,7 @@ mod tests {
             });
             assert_eq!(is_ready(&address), ready, "{answer:?}");
             server.join().unwrap();
+            assert!(!is_taken(&format!("http://{address}")), "nobody is there any more");
         }
     }
 

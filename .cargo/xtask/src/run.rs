@@ -42,8 +42,13 @@ impl Run {
             let name = path.file_name().context("a component without a name")?;
             component::place(path, &state.join("plugins").join(name))?;
         }
-        let url = ready::url(&config, &self.host_args);
-        ready::announce_later(&url)?;
+        let url = ready::url(&config);
+        if ready::is_taken(&url) {
+            // The host says so itself when it cannot listen; that other one is not to be taken for it.
+            console.note(&format!("something answers at {url} already"));
+        } else {
+            ready::announce_later(&url)?;
+        }
         let mut command = Command::new(&host);
         command.arg("run").arg("--config").arg(&config);
         become_it(command.args(&self.host_args))
