@@ -4,7 +4,8 @@
 //!
 //! 1. [`server`] accepts it, [`pipeline`] says which layers it passes;
 //! 2. [`api`] gives it an id and one snapshot, and decodes the dialect; [`auth`] says who is calling;
-//! 3. [`routing`] finds the provider and model that its name means ([`dispatch`] is the seam);
+//! 3. [`ledger`] opens its account, to be closed once; [`routing`] finds the provider and model that its
+//!    name means ([`dispatch`] is the seam);
 //! 4. [`plugin`] asks the sandboxed adapter;
 //! 5. [`egress`] carries what the adapter sends: allow-list, address check, credential, client;
 //! 6. the answer comes back the same way, and [`api`] encodes it in the dialect that was asked.
@@ -23,6 +24,7 @@ pub mod context;
 pub mod dispatch;
 pub mod egress;
 pub mod error;
+pub mod ledger;
 pub mod llm;
 pub mod pipeline;
 pub mod plugin;

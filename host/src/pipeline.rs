@@ -6,7 +6,7 @@
 //! | stack | carries | layers, outermost first |
 //! |---|---|---|
 //! | [`downstream`] | HTTP | arrival (id, snapshot, deadline) → span → catch-panic → concurrency limit → auth → router |
-//! | [`dispatch`] | [`LlmRequest`](crate::dispatch::LlmRequest) | plugin (leaf) |
+//! | [`dispatch`] | [`LlmRequest`](crate::dispatch::LlmRequest) | settle (ledger) → plugin (leaf) |
 //! | [`egress`] | [`EgressRequest`](crate::egress::EgressRequest) | metrics → denial log → time-outs → allow-list → header hygiene → leak scan → credential → client |
 //!
 //! The body's limit is the router's, because only the handler knows when it reads the body.
@@ -24,6 +24,7 @@ use crate::dispatch::Dispatch;
 use crate::egress::credential::Sealed;
 use crate::egress::service::Service;
 use crate::egress::{self, Egress};
+use crate::ledger::{Ledger, Settle};
 use crate::reload::Reloader;
 use crate::routing::AskPlugin;
 use crate::server::{self, Places};
@@ -59,8 +60,8 @@ fn arrivals(reloader: Arc<Reloader>) -> api::arrival::Arrivals {
 }
 
 /// What every typed request passes.
-pub fn dispatch() -> Arc<dyn Dispatch> {
-    Arc::new(AskPlugin::default())
+pub fn dispatch(ledger: Arc<Ledger>) -> Arc<dyn Dispatch> {
+    Arc::new(Settle::new(AskPlugin::default(), ledger))
 }
 
 /// What every request of a plugin passes on its way to a provider.

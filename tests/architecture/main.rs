@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the bottom to the top: each may use those of lower lines. What stands in one line
 /// knows nothing of its neighbours.
-const ORDER: [&[&str]; 11] = [
+const ORDER: [&[&str]; 12] = [
     &["llm", "clock"],
     &["error"],
     &["config"],
@@ -20,6 +20,7 @@ const ORDER: [&[&str]; 11] = [
     &["context"],
     &["dispatch"],
     &["routing", "auth"],
+    &["ledger"],
     &["api", "admin"],
     &["pipeline", "server", "cli"],
 ];

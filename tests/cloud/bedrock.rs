@@ -153,6 +153,10 @@ async fn streams_whole_cut_damaged_and_failing() {
     fake.answer(Canned::event_stream(path, pieces)).await;
     let (status, text) = ask(&host, MODEL, true).await;
     assert_eq!(status, 429, "{text}");
+    let settled = host
+        .until("each is settled", |status| status["usage"][0]["failed"] == 6)
+        .await;
+    assert_eq!(settled["usage"][0]["complete"], 1, "{settled}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

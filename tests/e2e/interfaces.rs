@@ -62,6 +62,9 @@ async fn every_isolation_serves_every_interface() {
         // Twice, so that a kept instance serves another interface than the one before.
         ask_all(&host).await;
         ask_all(&host).await;
+        // Each of the six is settled, and once.
+        host.until("all is settled", |status| status["usage"][0]["complete"] == 12)
+            .await;
         let (status, log) = host.stop().await;
         assert!(status.success(), "{isolation}: {log}");
     }

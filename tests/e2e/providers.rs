@@ -41,7 +41,7 @@ pub(crate) async fn were_asked_with_their_keys(host: &Host, upstream: &Upstream)
         }
         assert_eq!(request.header("accept-encoding"), Some("identity"));
     }
-    let line = host.log().line("usage of a native call").await;
+    let line = host.log().line("operation=\"native\" outcome=\"complete\" input").await;
     assert!(line.contains("output=2"), "{line}");
 }
 

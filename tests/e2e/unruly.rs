@@ -68,7 +68,7 @@ async fn a_body_passes_or_is_rewritten() {
     for request in upstream.received() {
         assert_eq!(request.header("authorization"), Some("Bearer sk-upstream"));
     }
-    let line = host.log().line("usage of a native call").await;
+    let line = host.log().line("operation=\"native\" outcome=\"complete\" input").await;
     assert!(line.contains("output=9"), "{line}");
 }
 

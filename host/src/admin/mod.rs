@@ -17,25 +17,39 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::auth::{bearer, matches_any};
+use crate::ledger::Ledger;
 use crate::reload::{Reloader, Trigger};
 
+/// What admins see and steer.
+#[derive(Clone)]
+pub struct Watched {
+    reloader: Arc<Reloader>,
+    ledger: Arc<Ledger>,
+}
+
+impl Watched {
+    /// Of one host.
+    pub fn new(reloader: Arc<Reloader>, ledger: Arc<Ledger>) -> Self {
+        Self { reloader, ledger }
+    }
+}
+
 /// The routes, for callers who are admins.
-pub fn routes(reloader: Arc<Reloader>) -> Router {
+pub fn routes(watched: Watched) -> Router {
+    let status = |State(watched): State<Watched>| async move { Json(status::of(&watched)) };
     Router::new()
-        .route(
-            "/admin/status",
-            get(|State(reloader): State<Arc<Reloader>>| async move { Json(status::of(&reloader)) }),
-        )
+        .route("/admin/status", get(status))
         .route("/admin/reload", post(reload))
-        .with_state(reloader)
+        .with_state(watched)
 }
 
 /// The routes behind an admin key.
-pub fn guarded(reloader: Arc<Reloader>) -> Router {
-    routes(reloader.clone()).layer(from_fn_with_state(reloader, admin_key))
+pub fn guarded(watched: Watched) -> Router {
+    let reloader = watched.reloader.clone();
+    routes(watched).layer(from_fn_with_state(reloader, admin_key))
 }
 
-async fn reload(State(reloader): State<Arc<Reloader>>) -> Response {
+async fn reload(State(Watched { reloader, .. }): State<Watched>) -> Response {
     match reloader.reload(Trigger::Admin).await {
         Ok(number) => {
             let problems = status::problems(&reloader.snapshot());

@@ -5,16 +5,18 @@
 
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Watched;
 use crate::config::Isolation;
+use crate::ledger::Totals;
 use crate::plugin::Generation;
-use crate::reload::{ReloadError, Reloader, Snapshot};
+use crate::reload::{ReloadError, Snapshot};
 
 /// The whole document.
-pub(super) fn of(reloader: &Reloader) -> Value {
+pub(super) fn of(Watched { reloader, ledger }: &Watched) -> Value {
     let snapshot = reloader.snapshot();
     let last = reloader.last();
     let vault = reloader.vault().report();
@@ -40,6 +42,7 @@ pub(super) fn of(reloader: &Reloader) -> Value {
         },
         "plugins": snapshot.providers.values().map(|generation| provider(generation)).collect::<Vec<_>>(),
         "replaced": reloader.replaced().iter().map(|generation| replaced(generation)).collect::<Vec<_>>(),
+        "usage": ledger.totals().iter().map(|(provider, totals)| usage(provider, totals)).collect::<Vec<_>>(),
         "problems": problems(&snapshot),
         "reload": {"last": text(last.at), "trigger": format!("{:?}", last.trigger).to_lowercase(), "ok": error.is_none(), "error": error},
     })
@@ -79,6 +82,24 @@ fn replaced(generation: &Generation) -> Value {
         "generation": generation.id,
         "digest": generation.plugin.digest_hex(),
         "in_flight": generation.in_flight(),
+    })
+}
+
+/// What a provider was asked for since the host was started.
+fn usage(provider: &str, totals: &Totals) -> Value {
+    let tokens: Map<String, Value> = totals
+        .tokens
+        .buckets()
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .into_iter()
+        .collect();
+    json!({
+        "provider": provider,
+        "complete": totals.complete,
+        "failed": totals.failed,
+        "left": totals.left,
+        "unknown": totals.unknown,
+        "tokens": tokens,
     })
 }
 

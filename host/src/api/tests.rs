@@ -135,6 +135,7 @@ impl Dispatch for Script {
                 ("access-control-allow-origin".into(), Bytes::from_static(b"*")),
             ],
             body: Box::pin(futures::stream::iter(pieces)),
+            usage: None,
         };
         Ok(NativeResponse { target, answer })
     }

@@ -3,6 +3,8 @@
 //! In: the admin socket. Out: its answers, for people or unchanged as JSON. Never: the configuration
 //! on disk instead of the one in use.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail};
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -23,6 +25,7 @@ struct Status {
     vault: Part,
     plugins: Vec<Plugin>,
     replaced: Vec<Replaced>,
+    usage: Vec<Used>,
     problems: Vec<Problem>,
     reload: Reload,
 }
@@ -66,6 +69,17 @@ struct Replaced {
     provider: String,
     generation: u64,
     in_flight: u64,
+}
+
+/// What a provider was asked for since the host was started.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Used {
+    provider: String,
+    complete: u64,
+    failed: u64,
+    left: u64,
+    tokens: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +147,9 @@ fn status_text(status: &Status) -> String {
         ];
         text.push(table(header, rows));
     }
+    if !status.usage.is_empty() {
+        text.push(usage_text(&status.usage));
+    }
     let crashed = status
         .plugins
         .iter()
@@ -148,6 +165,39 @@ fn status_text(status: &Status) -> String {
         text.push(finishing.join("\n"));
     }
     text.join("\n\n")
+}
+
+/// What was used, in the columns that a person adds up.
+fn usage_text(usage: &[Used]) -> String {
+    let rows = usage.iter().map(|used| {
+        let tokens = |names: &[&str]| {
+            let counts = names.iter().filter_map(|name| used.tokens.get(*name));
+            counts.fold(0, |sum: u64, count| sum.saturating_add(*count)).to_string()
+        };
+        [
+            used.provider.clone(),
+            used.complete.to_string(),
+            used.failed.to_string(),
+            used.left.to_string(),
+            tokens(&["input", "input_audio", "input_image"]),
+            tokens(&["cache_read"]),
+            tokens(&["cache_write", "cache_write_long"]),
+            tokens(&["output", "output_audio", "output_image"]),
+            tokens(&["reasoning"]),
+        ]
+    });
+    let header = [
+        "used since the start",
+        "complete",
+        "failed",
+        "left",
+        "tokens in",
+        "cached",
+        "to cache",
+        "out",
+        "reasoning",
+    ];
+    table(header, rows)
 }
 
 fn problem_text(problem: &Problem) -> String {
@@ -273,6 +323,8 @@ mod tests {
             "problems": [{"subject": "broken.wasm", "message": "not a component", "kept_previous": true}],
             "reload": {"last": "2026-01-02T04:00:00Z", "ok": false, "error": "broken.wasm is not a component"},
             "replaced": [{"provider": "echo", "generation": 1, "in_flight": 3}],
+            "usage": [{"provider": "echo", "complete": 5, "failed": 1, "left": 2, "unknown": 1,
+                       "tokens": {"input": 40, "input_image": 2, "cache_read": 7, "output": 99, "reasoning": 3}}],
             "something_newer": true
         }))
         .unwrap();
@@ -286,6 +338,7 @@ mod tests {
             "calls it still finishes: 3",
             "broken.wasm: not a component (the one before goes on serving)",
             "refused\n               broken.wasm is not a component",
+            "echo                  5         1       2     42         7       0         99   3",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

@@ -52,6 +52,8 @@ pub struct NativeAnswer {
     pub headers: Vec<(String, Bytes)>,
     /// The body as it comes.
     pub body: Pieces,
+    /// The usage, where the plugin finds it in a copy of the answer; soon after the body's end.
+    pub usage: Option<oneshot::Receiver<llm::Usage>>,
 }
 
 impl Generation {
@@ -91,7 +93,7 @@ impl Generation {
             Ok(response) => response,
             Err(error) => return Ok(Err(failure(&error))),
         };
-        let copy = copied.then(|| self.read_usage(id, &response));
+        let (copy, usage) = copied.then(|| self.read_usage(id, &response)).unzip();
         let passing = Passing {
             generation: self.clone(),
             _in_flight: in_flight,
@@ -103,6 +105,7 @@ impl Generation {
             status: response.status,
             headers: response.headers,
             body: passing.pieces(),
+            usage,
         }))
     }
 
@@ -143,7 +146,12 @@ impl Generation {
 
     /// Gives the guest a copy of the answer, in which it finds the usage. Once the answer has ended
     /// it has as long as it may be silent.
-    fn read_usage(self: &Arc<Self>, id: Arc<str>, response: &egress::UpstreamResponse) -> Copy {
+    fn read_usage(
+        self: &Arc<Self>,
+        id: Arc<str>,
+        response: &egress::UpstreamResponse,
+    ) -> (Copy, oneshot::Receiver<llm::Usage>) {
+        let (found, usage) = oneshot::channel();
         let (copy, pieces) = mpsc::channel(COPIES);
         let (passing, passed) = oneshot::channel::<()>();
         let given_up = CancellationToken::new();
@@ -168,17 +176,7 @@ impl Generation {
                 () = cut.cancelled() => None,
             };
             match outcome {
-                Some(Ok(Ok(Some(usage)))) => tracing::info!(
-                    request = &*id,
-                    provider = &*generation.provider,
-                    input = usage.input,
-                    cache_read = usage.cache_read,
-                    cache_write = usage.cache_write,
-                    cache_write_long = usage.cache_write_long,
-                    output = usage.output,
-                    reasoning = usage.reasoning,
-                    "usage of a native call"
-                ),
+                Some(Ok(Ok(Some(usage)))) => drop(found.send(usage)),
                 Some(Ok(Ok(None))) => {}
                 Some(Ok(Err(error))) => tracing::warn!(
                     request = &*id,
@@ -195,11 +193,12 @@ impl Generation {
                 ),
             }
         });
-        Copy {
+        let copy = Copy {
             pieces: copy,
             given_up,
             _passing: passing,
-        }
+        };
+        (copy, usage)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::{Route, model_list::ModelLists, no_provider, route};
+use super::{Route, model_list::ModelLists, provider, route};
 use crate::context::RequestContext;
 use crate::dispatch::{
     Ask, Dispatch, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, NativeRequest, NativeResponse, Target,
@@ -42,13 +42,10 @@ impl Dispatch for AskPlugin {
     async fn native(
         &self,
         context: &RequestContext,
-        provider: &str,
+        name: &str,
         request: NativeRequest,
     ) -> Result<NativeResponse, GatewayError> {
-        let providers = &context.snapshot.providers;
-        let generation = providers
-            .get(provider)
-            .ok_or_else(|| no_provider(providers, provider))?;
+        let generation = provider(&context.snapshot.providers, name)?;
         let target = Target {
             provider: generation.provider.clone(),
             model: String::new(),

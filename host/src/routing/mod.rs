@@ -69,6 +69,17 @@ fn resolve(models: &Models, exists: impl Fn(&str) -> bool, asked: &str) -> Optio
     None
 }
 
+/// Finds a provider by its name in the configuration.
+///
+/// # Errors
+/// [`GatewayError::RouteNotFound`], with the names that there are.
+pub fn provider<'p>(
+    providers: &'p BTreeMap<String, Arc<Generation>>,
+    asked: &str,
+) -> Result<&'p Arc<Generation>, GatewayError> {
+    providers.get(asked).ok_or_else(|| no_provider(providers, asked))
+}
+
 /// The error of an address below a provider that is not there.
 fn no_provider(providers: &BTreeMap<String, Arc<Generation>>, asked: &str) -> GatewayError {
     let known: Vec<&str> = providers.keys().map(String::as_str).collect();

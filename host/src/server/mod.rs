@@ -27,6 +27,7 @@ use crate::api::Front;
 use crate::clock::SystemClock;
 use crate::config::{Config, Env};
 use crate::egress::credential::VaultAccess;
+use crate::ledger::Ledger;
 use crate::pipeline;
 use crate::reload;
 
@@ -83,13 +84,15 @@ pub async fn run(
     let socket = listen::unix(&config.admin.socket)?;
     let address = listener.local_addr().map_err(|error| start(&error))?;
     let places = Places::new(config.server.max_concurrent_requests);
-    let front = Front::new(pipeline::dispatch(), Arc::new(SystemClock));
+    let ledger = Arc::new(Ledger::default());
+    let front = Front::new(pipeline::dispatch(ledger.clone()), Arc::new(SystemClock));
+    let watched = admin::Watched::new(reloader.clone(), ledger);
     let public = Router::new()
         .merge(probes::routes(reloader.clone(), stop.clone()))
-        .merge(admin::guarded(reloader.clone()))
+        .merge(admin::guarded(watched.clone()))
         .fallback_service(pipeline::downstream(front.clone(), reloader.clone(), places.clone()));
     let private = Router::new()
-        .merge(admin::routes(reloader.clone()))
+        .merge(admin::routes(watched))
         .fallback_service(pipeline::admin(front, reloader.clone()));
 
     let watching = tokio::spawn(reload::watch(reloader.clone(), stop.clone()));
