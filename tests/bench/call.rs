@@ -1,8 +1,11 @@
 //! What a call into a plugin costs, without HTTP: the instance, the call, each event of a stream.
 //!
-//! In: the `echo` plugin, whose own work is small. Out: medians for each way of sharing
-//! instances. The calls are made from a task of the runtime, as the host makes them. Never: an
-//! instance that was warmed for the measurement where the isolation would make a new one.
+//! In: the `echo` plugin, whose own work is small, and in [`adapters`] two whose own work is what is
+//! measured. Out: medians for each way of sharing instances. The calls are made from a task of the
+//! runtime, as the host makes them. Never: an instance that was warmed for the measurement where the
+//! isolation would make a new one.
+
+mod adapters;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,8 +48,10 @@ fn main() {
     let generations: Vec<_> = MODES.map(|(name, isolation)| (name, of(isolation))).into();
     whole(&mut criterion, &runtime, &generations);
     streams(&mut criterion, &runtime, &generations);
+    adapters::run(&mut criterion, &runtime, &sandbox);
     criterion.final_summary();
     report(&measured);
+    adapters::report(&measured);
 }
 
 /// An instance and a call for a whole answer.

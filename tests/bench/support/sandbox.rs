@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use llm_host::clock::SystemClock;
 use llm_host::config::{Config, Env, Isolation, ProviderConfig};
-use llm_host::egress::credential::{Credentials, MemoryStore};
+use llm_host::egress::credential::{CredentialFacts, Credentials, Grant, MemoryStore, Pin, Secret, Secrets, Version};
 use llm_host::egress::service::Service;
 use llm_host::egress::{Egress, EgressError, EgressRequest, UpstreamResponse};
 use llm_host::llm::{ChatEvent, ChatRequest, Message, Part, PartContent, Role, Sampling};
@@ -165,6 +165,7 @@ pub type Answering = dyn Fn(&EgressRequest) -> Result<Canned, EgressError> + Sen
 pub struct Double(pub Box<Answering>);
 
 /// An answer that is already there.
+#[derive(Clone)]
 pub struct Canned {
     /// What its body is.
     pub content_type: &'static str,
@@ -187,6 +188,36 @@ impl Service<EgressRequest> for Double {
 pub fn egress(double: Double, credentials: MemoryStore) -> Arc<Egress> {
     let credentials = Arc::new(Credentials::new(credentials));
     Arc::new(Egress::new(double, credentials, Arc::new(SystemClock)))
+}
+
+/// A plugin's grant of one slot, whose credential no upstream will see.
+pub fn granted(plugin: &LoadedPlugin, slot: &str) -> MemoryStore {
+    let grant = Grant {
+        id: "g-1".into(),
+        plugin: plugin.manifest.id.as_str().into(),
+        provider: None,
+        pin: Pin::Digest(plugin.digest),
+        draining: None,
+        slot: Some(slot.into()),
+        credential: Some("bench".into()),
+        origins: vec![],
+        private_origins: vec![],
+        methods: vec![],
+        paths: vec![],
+        attach: None,
+        rate_per_minute: None,
+        expires: None,
+    };
+    let facts = CredentialFacts {
+        name: "bench".into(),
+        kind: slot.into(),
+        attributes: std::collections::BTreeMap::new(),
+        hosts: vec![],
+        version: Version::default(),
+    };
+    MemoryStore::new()
+        .with_grant(grant)
+        .with_credential(facts, Secrets::one("value", Secret::new("bench")))
 }
 
 /// An egress for plugins that send nothing.
