@@ -116,6 +116,15 @@ impl Answer {
         }
     }
 
+    /// Further fields of reasoning.
+    pub fn reasoning_extra(&mut self, at: u32, extra: Extras) {
+        if !extra.is_empty() {
+            let mut delta = PartDelta::reasoning(0, at, "");
+            delta.extra = extra;
+            self.push(delta);
+        }
+    }
+
     /// What proves the reasoning to the provider.
     pub fn signature(&mut self, at: u32, signature: &str) {
         if signature.is_empty() {
@@ -172,6 +181,16 @@ impl Answer {
             }
             None => {}
         }
+    }
+
+    /// Further fields of a call.
+    pub fn call_extra(&mut self, at: u32, extra: Extras) {
+        if extra.is_empty() || !matches!(self.calls.get(&at), Some(Call::Bare | Call::Written)) {
+            return;
+        }
+        let mut delta = PartDelta::arguments(0, at, "");
+        delta.extra = extra;
+        self.push(delta);
     }
 
     /// A block is complete. A call that came without arguments gets those of none.

@@ -7,14 +7,15 @@
 //! call's input, blocks and fields that are newer than the SDK) is taken from the JSON.
 
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput as Output;
-use aws_sdk_bedrockruntime::types::{ContentBlock, ConverseOutput, ImageSource, ReasoningContentBlock};
+use aws_sdk_bedrockruntime::types::{
+    CitationGeneratedContent, ContentBlock, ConverseOutput, ImageSource, ReasoningContentBlock,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::fold::fold;
-use llm_provider_sdk::types::{ChatEvent, ChatResponse, Error, Media, MediaSource};
-use serde::Deserialize;
+use llm_provider_sdk::types::{ChatEvent, ChatResponse, Error, Extras, Media, MediaSource};
 use serde_json::value::RawValue;
 
 use crate::answer::{Answer, Context};
@@ -41,36 +42,72 @@ pub fn events(
         .ok()
         .and_then(Object::parse)
         .ok_or_else(|| error::not_the_api("it is not a JSON object"))?;
-    let output: Output = operation.read(head, body)?;
-    let Some(ConverseOutput::Message(message)) = output.output else {
-        return Err(error::not_the_api("it has no message"));
+    let mut output: Object = raw.take_as("output").unwrap_or_default();
+    let mut message: Object = output.take_as("message").unwrap_or_default();
+    let said: Vec<Object> = message.take_as("content").unwrap_or_default();
+    let reason: Option<String> = raw.take_as("stopReason");
+    let blocks = match operation.read::<Output>(head, body) {
+        Ok(output) => match output.output {
+            Some(ConverseOutput::Message(message)) => message.content.into_iter().map(Some).zip(said).collect(),
+            _ => return Err(error::not_the_api("it has no message")),
+        },
+        // The service has said more than the SDK takes, unless it is not the service's answer at all.
+        Err(fault) if reason.is_none() => return Err(fault),
+        Err(_) => one_by_one(operation, head, &said),
     };
-    let inner: RawOutput = raw.take_as("output").unwrap_or_default();
-    let mut blocks = inner.message.content.into_iter();
     let mut answer = Answer::new(context);
     answer.start();
-    for (block, at) in message.content.into_iter().zip(0..) {
-        let raw = blocks.next().unwrap_or_default();
-        self::block(at, block, raw, &mut answer);
+    for ((block, raw), at) in blocks.into_iter().zip(0..) {
+        match block {
+            Some(block) => self::block(at, block, raw, &mut answer),
+            None => other(at, &raw, &mut answer),
+        }
         answer.block_end(at);
     }
-    answer.finish(output.stop_reason.as_str(), Vec::new());
-    raw.take("stopReason");
+    answer.finish(reason.as_deref().unwrap_or("unknown"), Vec::new());
+    message.take("role");
+    for (name, value) in output.into_extras().into_iter().chain(message.into_extras()) {
+        answer.field(&name, value);
+    }
     metadata(raw, &mut answer);
     answer.done();
     Ok(answer.take())
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RawOutput {
-    message: RawMessage,
-}
+/// A block, where the SDK knows it, and its JSON.
+type Said = (Option<ContentBlock>, Object);
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RawMessage {
-    content: Vec<Object>,
+/// The blocks of an answer that the SDK refuses as a whole. It does so for a block that is empty or has a
+/// member more than it knows, and for JSON that is nested deeply. Each member of each block is a block
+/// then, and is read without the free JSON that is taken from the text anyway.
+fn one_by_one(operation: &Operation, head: &Answered, blocks: &[Object]) -> Vec<Said> {
+    let mut out = Vec::new();
+    for (name, value) in blocks.iter().flat_map(Object::members) {
+        let mut bare: Object = Object::parse(value.get()).unwrap_or_default();
+        let free = match name {
+            "toolUse" => bare.take("input"),
+            "citationsContent" => bare.take("citations"),
+            _ => None,
+        };
+        let told = Object::new();
+        let told = match free {
+            Some(_) => told.with_object(name, bare),
+            None => told.with(name, value),
+        };
+        let message = Object::new().with("role", "assistant").with_list("content", vec![told]);
+        let body = Object::new()
+            .with_object("output", Object::new().with_object("message", message))
+            .with("stopReason", "end_turn");
+        let block = match operation.read::<Output>(head, Bytes::from(body.to_bytes())) {
+            Ok(Output {
+                output: Some(ConverseOutput::Message(message)),
+                ..
+            }) => message.content.into_iter().next(),
+            _ => None,
+        };
+        out.push((block, Object::new().with(name, value)));
+    }
+    out
 }
 
 fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
@@ -79,6 +116,9 @@ fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
         ContentBlock::ReasoningContent(ReasoningContentBlock::ReasoningText(thought)) => {
             answer.reasoning(at, &thought.text);
             answer.signature(at, thought.signature.as_deref().unwrap_or_default());
+            let mut fields: Object = raw.take_as("reasoningContent").unwrap_or_default();
+            let fields: Object = fields.take_as("reasoningText").unwrap_or_default();
+            answer.reasoning_extra(at, unplaced(fields, &["text", "signature"]));
         }
         ContentBlock::ReasoningContent(ReasoningContentBlock::RedactedContent(data)) => {
             answer.redacted(at, &STANDARD.encode(data));
@@ -87,16 +127,18 @@ fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
             let mut fields: Object = raw.take_as("toolUse").unwrap_or_default();
             answer.call(at, &call.tool_use_id, &call.name);
             answer.arguments(at, fields.take("input").as_deref().map_or("{}", RawValue::get));
+            answer.call_extra(at, unplaced(fields, OF_CALLS));
         }
         ContentBlock::CitationsContent(cited) => {
-            for piece in cited.content() {
-                if let Ok(text) = piece.as_text() {
-                    answer.text(at, text);
-                }
-            }
+            let texts = cited.content().iter().filter_map(|piece| piece.as_text().ok());
+            texts.for_each(|text| answer.text(at, text));
             let mut fields: Object = raw.take_as("citationsContent").unwrap_or_default();
-            if let Some(citations) = fields.take("citations") {
-                answer.text_extra(at, vec![("citations".to_owned(), citations.get().to_owned())]);
+            if cited.content().iter().all(CitationGeneratedContent::is_text) {
+                fields.take("content");
+            }
+            let extra = fields.into_extras();
+            if !extra.is_empty() {
+                answer.text_extra(at, extra);
             }
         }
         ContentBlock::Image(image) => match image.source {
@@ -116,6 +158,17 @@ fn other(at: u32, raw: &Object, answer: &mut Answer) {
     if let Some((kind, value)) = member {
         answer.other(at, kind, value.get().to_owned());
     }
+}
+
+/// Members of a call that have a place in the neutral one. Its type says that it is one.
+pub(crate) const OF_CALLS: &[&str] = &["toolUseId", "name", "input", "type"];
+
+/// The members that have no place.
+pub(crate) fn unplaced(mut fields: Object, placed: &[&str]) -> Extras {
+    for name in placed {
+        fields.take(name);
+    }
+    fields.into_extras()
 }
 
 /// Whether a call is one that the provider runs itself.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 struct Written {
     ttl: String,
     #[serde(rename = "inputTokens")]
-    tokens: u64,
+    tokens: f64,
 }
 
 /// Reads a `usage` object.
@@ -21,7 +21,8 @@ struct Written {
 /// total shows that it does. `cacheDetails` splits what was written by lifetime. Older services repeat
 /// the cache's counters under names that end in `Count`.
 pub fn decode(mut usage: Object) -> Usage {
-    let mut count = |name: &str| usage.take_as::<u64>(name);
+    // Some models count in fractions of zero: `28.0`.
+    let mut count = |name: &str| usage.take_as::<f64>(name).map(|count| count as u64);
     let input = count("inputTokens").unwrap_or(0);
     let output = count("outputTokens").unwrap_or(0);
     let total = count("totalTokens");
@@ -31,7 +32,7 @@ pub fn decode(mut usage: Object) -> Usage {
     let write = write.0.or(write.1).unwrap_or(0);
     let details: Vec<Written> = usage.take_as("cacheDetails").unwrap_or_default();
     let hours = details.iter().filter(|detail| detail.ttl.ends_with('h'));
-    let long = hours.map(|detail| detail.tokens).sum::<u64>().min(write);
+    let long = hours.map(|detail| detail.tokens as u64).sum::<u64>().min(write);
     let cached = read + write;
     let includes_cache = cached > 0 && input >= cached && total == Some(input + output);
     if usage
@@ -74,6 +75,10 @@ mod tests {
             (
                 r#"{"inputTokens":10,"outputTokens":1,"totalTokens":111,"cacheWriteInputTokens":100,"cacheDetails":[{"ttl":"1h","inputTokens":60},{"ttl":"5m","inputTokens":40}]}"#,
                 (10, 0, 40, 60, 1),
+            ),
+            (
+                r#"{"inputTokens":28.0,"outputTokens":1.0,"totalTokens":29.0}"#,
+                (28, 0, 0, 0, 1),
             ),
             (
                 r#"{"inputTokens":110,"outputTokens":1,"totalTokens":111,"cacheReadInputTokens":100}"#,

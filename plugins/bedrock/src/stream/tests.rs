@@ -6,6 +6,7 @@ use llm_provider_sdk::types::{ChatResponse, ErrorKind, FinishReason, PartContent
 use serde_json::{Value, json};
 
 use crate::error::Asked;
+use crate::response;
 use aws_sdk_bedrockruntime::operation::converse::Converse;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStream;
 
