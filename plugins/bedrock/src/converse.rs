@@ -51,7 +51,7 @@ pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Se
     let head = transport::head(&answer);
     is_event_stream(&answer).map_err(|error| located(error, &head))?;
     context.id = head.request_id();
-    let decoder = Decoder::new(&operation, &head, context, asked.keep())?;
+    let decoder = Decoder::new(operation, head, context, asked.keep())?;
     // A service that is throttled may say so in the first event, with a good status.
     EventStream::decode(answer, decoder).begin().await
 }

@@ -129,6 +129,15 @@ fn bodies(
             more.entry(*name).or_insert(value);
         }
     }
+    // Of the numbers that a model can give, those of the neutral form are floats.
+    for name in ["embedding_types", "embeddingTypes"] {
+        if let Some(types) = more.get_mut(name).and_then(Value::as_array_mut)
+            && types.iter().any(|kind| kind != "float")
+        {
+            report.add(name, "vectors come as floats");
+            *types = vec![Value::from("float")];
+        }
+    }
     for (name, _) in extra.iter().filter(|(name, _)| name != "encoding_format") {
         report.add(name, "this model has no such parameter");
     }
@@ -190,6 +199,9 @@ fn nova(text: &str, dimensions: Option<u32>, more: &Map<String, Value>) -> Value
     if let Some(dimensions) = dimensions {
         set(&mut params, "embeddingDimension", Value::from(dimensions));
     }
+    for (name, value) in more.iter().filter(|(name, _)| *name != "truncationMode") {
+        set(&mut params, name, value.clone());
+    }
     json!({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params})
 }
 
@@ -199,7 +211,12 @@ fn read(form: Form, head: &Answered, body: &[u8], count: usize) -> Result<(Vec<V
     let counted = json::take_u64(&mut body, "inputTextTokenCount")
         .or_else(|| head.header("x-amzn-bedrock-input-token-count")?.parse().ok());
     let vectors: Vec<Vec<f32>> = match form {
-        Form::TitanFirst | Form::Titan | Form::TitanImage => vec![json::require(&mut body, "embedding")?],
+        Form::TitanFirst | Form::Titan | Form::TitanImage => match body.shift_remove("embeddingsByType") {
+            Some(Value::Object(mut by_type)) if !body.get("embedding").is_some_and(Value::is_array) => {
+                vec![json::require(&mut by_type, "float")?]
+            }
+            _ => vec![json::require(&mut body, "embedding")?],
+        },
         Form::Cohere => match body.shift_remove("embeddings") {
             // With types asked for, the vectors stand under their type.
             Some(Value::Object(mut by_type)) => json::require(&mut by_type, "float")?,
@@ -282,6 +299,61 @@ mod tests {
         let sent = host.requests();
         assert_eq!(sent[1].json()["texts"].as_array().unwrap().len(), 4);
         assert_eq!(sent[0].json()["input_type"], "search_document");
+    }
+
+    #[test]
+    fn vectors_come_as_floats() {
+        let by_type = r#"{"embeddingsByType":{"float":[0.5]},"inputTextTokenCount":1}"#;
+        let host = Recording::new()
+            .reply(Reply::json(200, r#"{"embeddings":{"float":[[0.5]]}}"#))
+            .reply(Reply::json(200, by_type))
+            .install();
+        let cases = [
+            (
+                "cohere.embed-v4:0",
+                "embedding_types",
+                r#"{"embedding_types":["int8","float"]}"#,
+            ),
+            (
+                "amazon.titan-embed-text-v2:0",
+                "embeddingTypes",
+                r#"{"embeddingTypes":["binary"]}"#,
+            ),
+        ];
+        for (at, (model, name, fields)) in cases.into_iter().enumerate() {
+            let mut asked = request(model, &["a"]);
+            let own = format!(r#"{{"additionalModelRequestFields":{fields}}}"#);
+            asked.extra = vec![("bedrock".to_owned(), own)];
+            let got = block_on(embed(asked, &settings())).unwrap();
+            assert_eq!(got.vectors, [[0.5]]);
+            assert_eq!(got.dropped[0].field, name);
+            assert_eq!(host.requests()[at].json()[name], json!(["float"]));
+        }
+    }
+
+    #[test]
+    fn nova_takes_its_own_fields() {
+        let host = Recording::new()
+            .reply(
+                Reply::json(200, r#"{"embeddings":[{"embeddingType":"TEXT","embedding":[0.5]}]}"#)
+                    .header("x-amzn-bedrock-input-token-count", "3"),
+            )
+            .install();
+        let mut asked = request("amazon.nova-2-multimodal-embeddings-v1:0", &["a"]);
+        asked.dimensions = Some(256);
+        asked.extra = vec![
+            ("truncationMode".to_owned(), "\"END\"".to_owned()),
+            (
+                "bedrock".to_owned(),
+                r#"{"additionalModelRequestFields":{"newer":1}}"#.to_owned(),
+            ),
+        ];
+        let got = block_on(embed(asked, &settings())).unwrap();
+        assert_eq!(got.usage.unwrap().input, 3);
+        assert_eq!(
+            host.requests()[0].json()["singleEmbeddingParams"],
+            json!({"embeddingPurpose": "GENERIC_INDEX", "text": {"value": "a", "truncationMode": "END"}, "embeddingDimension": 256, "newer": 1})
+        );
     }
 
     #[test]

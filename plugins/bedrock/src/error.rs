@@ -142,6 +142,8 @@ fn refine(mut error: Error, code: Option<&str>, told: &Body, asked: &Asked<'_>) 
     let text = error.message.to_ascii_lowercase();
     let (kind, may_retry) = match code {
         Some("ValidationException") => (of_validation(&text), false),
+        // A Bedrock API key that is not known, or not any more.
+        Some("AccessDeniedException") if text.contains("authentication failed") => (ErrorKind::Authentication, false),
         Some("AccessDeniedException") => (ErrorKind::Permission, false),
         Some("OptInRequired" | "NotAuthorized" | "AccessDenied") => (ErrorKind::Permission, false),
         Some(

@@ -305,9 +305,10 @@ fn base64_of(media: &Media, field: &str) -> Result<String, Error> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Answer {
-    images: Vec<String>,
-    artifacts: Vec<Artifact>,
-    finish_reasons: Vec<Option<String>>,
+    /// Absent, `null`, or a list with `null` for what was held back.
+    images: Option<Vec<Option<String>>>,
+    artifacts: Option<Vec<Artifact>>,
+    finish_reasons: Option<Vec<Option<String>>>,
     /// What Amazon's models say when they hold a picture back.
     error: Option<String>,
 }
@@ -315,7 +316,7 @@ struct Answer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Artifact {
-    base64: String,
+    base64: Option<String>,
     #[serde(rename = "finishReason")]
     finish: Option<String>,
 }
@@ -323,19 +324,23 @@ struct Artifact {
 /// The pictures of one answer.
 fn pictures(body: &[u8]) -> Result<Vec<Media>, Error> {
     let answer: Answer = json::parse(body)?;
-    let held_back = answer
-        .finish_reasons
+    let artifacts = answer.artifacts.unwrap_or_default();
+    let images = answer.images.unwrap_or_default();
+    let reasons = answer.finish_reasons.unwrap_or_default();
+    let held_back = reasons
         .iter()
         .flatten()
-        .chain(answer.artifacts.iter().filter_map(|artifact| artifact.finish.as_ref()))
+        .chain(artifacts.iter().filter_map(|artifact| artifact.finish.as_ref()))
         .chain(&answer.error)
         .find(|reason| reason.as_str() != "SUCCESS")
         .cloned();
-    let shown = answer
-        .artifacts
+    let shown = artifacts
         .iter()
         .filter(|artifact| artifact.finish.as_deref() != Some("CONTENT_FILTERED"));
-    let all = answer.images.iter().chain(shown.map(|artifact| &artifact.base64));
+    let all = images
+        .iter()
+        .flatten()
+        .chain(shown.filter_map(|artifact| artifact.base64.as_ref()));
     let mut out = Vec::new();
     for data in all.filter(|data| !data.is_empty()) {
         let bytes = STANDARD

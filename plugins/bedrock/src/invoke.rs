@@ -52,7 +52,7 @@ impl Form {
     fn whole(self, head: &Answered, body: &[u8]) -> Result<ChatResponse, Error> {
         match self {
             Self::Claude(context) => llm_anthropic_wire::response::decode(body, context),
-            Self::OpenAi(asked) => llm_openai_wire::response::decode(body, asked, &openai::PROFILE),
+            Self::OpenAi(asked) => openai::decode(head, body, asked),
             Self::Nova(context) => nova::decode(head, body, context),
             Self::Text(shape, context) => text::decode(shape, head, body, context),
         }
@@ -76,7 +76,9 @@ fn encode(req: ChatRequest, target: &Target, wish: &Wish, stream: bool) -> Resul
         Family::Titan | Family::Llama | Family::Command | Family::CommandR | Family::Jurassic => {
             text::encode(req, target, wish, stream)
         }
-        Family::Mistral if prompt::is_mistral_prompt(&target.base) => text::encode(req, target, wish, stream),
+        Family::Mistral | Family::OpenAi if prompt::takes_prompt(&target.base) => {
+            text::encode(req, target, wish, stream)
+        }
         Family::Mistral | Family::Jamba | Family::OpenAi | Family::Other => openai::encode(req, wish),
     }
 }
@@ -182,6 +184,20 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// What the head of a whole answer says.
+    fn of(head: &Answered) -> Option<Self> {
+        let count = |name: &str| {
+            let value = head.header(&format!("x-amzn-bedrock-{name}-token-count"))?;
+            value.parse::<f64>().ok()
+        };
+        Some(Self {
+            input: count("input")?,
+            output: count("output").unwrap_or(0.0),
+            read: count("cache-read-input").unwrap_or(0.0),
+            write: count("cache-write-input").unwrap_or(0.0),
+        })
+    }
+
     /// The buckets. Some models count in fractions of zero: `28.0`.
     pub(crate) fn usage(self) -> Usage {
         // Counts are not negative; the cast of one that is would be 0.

@@ -7,9 +7,7 @@
 //! call's input, blocks and fields that are newer than the SDK) is taken from the JSON.
 
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput as Output;
-use aws_sdk_bedrockruntime::types::{
-    CitationGeneratedContent, ContentBlock, ConverseOutput, ImageSource, ReasoningContentBlock,
-};
+use aws_sdk_bedrockruntime::types::{ContentBlock, ConverseOutput, ImageSource, ReasoningContentBlock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -81,33 +79,51 @@ type Said = (Option<ContentBlock>, Object);
 /// member more than it knows, and for JSON that is nested deeply. Each member of each block is a block
 /// then, and is read without the free JSON that is taken from the text anyway.
 fn one_by_one(operation: &Operation, head: &Answered, blocks: &[Object]) -> Vec<Said> {
-    let mut out = Vec::new();
-    for (name, value) in blocks.iter().flat_map(Object::members) {
-        let mut bare: Object = Object::parse(value.get()).unwrap_or_default();
-        let free = match name {
-            "toolUse" => bare.take("input"),
-            "citationsContent" => bare.take("citations"),
-            _ => None,
-        };
-        let told = Object::new();
-        let told = match free {
-            Some(_) => told.with_object(name, bare),
-            None => told.with(name, value),
-        };
-        let message = Object::new().with("role", "assistant").with_list("content", vec![told]);
-        let body = Object::new()
-            .with_object("output", Object::new().with_object("message", message))
-            .with("stopReason", "end_turn");
-        let block = match operation.read::<Output>(head, Bytes::from(body.to_bytes())) {
-            Ok(Output {
-                output: Some(ConverseOutput::Message(message)),
-                ..
-            }) => message.content.into_iter().next(),
-            _ => None,
-        };
-        out.push((block, Object::new().with(name, value)));
+    let members = blocks.iter().flat_map(Object::members);
+    let said = members.flat_map(|(name, value)| apart(name, value));
+    said.map(|block| (typed(operation, head, &block), block)).collect()
+}
+
+/// A member of a block as a block. Reasoning is a union of its own, whose members are blocks as well.
+fn apart(name: &str, value: &RawValue) -> Vec<Object> {
+    let inner = Object::parse(value.get()).filter(|_| name == "reasoningContent");
+    match inner {
+        Some(inner) => inner
+            .members()
+            .map(|(member, value)| Object::new().with(name, Object::new().with(member, value)))
+            .collect(),
+        None => vec![Object::new().with(name, value)],
     }
-    out
+}
+
+/// What the SDK makes of a block, if it takes it without its free JSON.
+fn typed(operation: &Operation, head: &Answered, block: &Object) -> Option<ContentBlock> {
+    let (name, value) = block.members().next()?;
+    let mut bare = Object::parse(value.get()).unwrap_or_default();
+    let bare = match name {
+        "toolUse" => bare.take("input").map(|_| bare),
+        "citationsContent" => {
+            bare.take("citations");
+            let pieces: Vec<Object> = bare.take_as("content").unwrap_or_default();
+            let texts = pieces.iter().filter_map(|piece| piece.get("text"));
+            let texts = texts.map(|text| Object::new().with("text", text)).collect();
+            Some(Object::new().with_list("content", texts))
+        }
+        _ => None,
+    };
+    let told = match bare {
+        Some(bare) => Object::new().with_object(name, bare),
+        None => Object::new().with(name, value),
+    };
+    let message = Object::new().with("role", "assistant").with_list("content", vec![told]);
+    let body = Object::new()
+        .with_object("output", Object::new().with_object("message", message))
+        .with("stopReason", "end_turn");
+    let output: Output = operation.read(head, Bytes::from(body.to_bytes())).ok()?;
+    match output.output {
+        Some(ConverseOutput::Message(message)) => message.content.into_iter().next(),
+        _ => None,
+    }
 }
 
 fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
@@ -133,7 +149,8 @@ fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
             let texts = cited.content().iter().filter_map(|piece| piece.as_text().ok());
             texts.for_each(|text| answer.text(at, text));
             let mut fields: Object = raw.take_as("citationsContent").unwrap_or_default();
-            if cited.content().iter().all(CitationGeneratedContent::is_text) {
+            let pieces: Vec<Object> = fields.read("content").unwrap_or_default();
+            if pieces.iter().all(is_only_text) {
                 fields.take("content");
             }
             let extra = fields.into_extras();
@@ -150,6 +167,10 @@ fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
         },
         _ => other(at, &raw, answer),
     }
+}
+
+fn is_only_text(piece: &Object) -> bool {
+    piece.members().all(|(name, _)| name == "text")
 }
 
 /// A block of the provider's own: its one member says what it is.

@@ -27,6 +27,8 @@ use crate::transport::{Answered, Events, Frames, Operation};
 /// The decoder of one stream.
 #[derive(Debug)]
 pub struct Decoder {
+    operation: Operation,
+    head: Answered,
     framer: Framer,
     events: Events<ConverseStreamOutput, ConverseStreamOutputError>,
     blocks: Blocks,
@@ -38,12 +40,12 @@ impl Decoder {
     /// A decoder for the answer with this head.
     ///
     /// Errors: `upstream` when the SDK does not take the head.
-    pub fn new(operation: &Operation, head: &Answered, context: Context, asked: AskedFor) -> Result<Self, Error> {
-        let frames = Frames::default();
-        let output: Output = operation.open(head, &frames)?;
+    pub fn new(operation: Operation, head: Answered, context: Context, asked: AskedFor) -> Result<Self, Error> {
         Ok(Self {
+            events: open(&operation, &head)?,
+            operation,
+            head,
             framer: Framer::new(),
-            events: Events::new(frames, output.stream),
             blocks: Blocks::default(),
             answer: Answer::new(context),
             asked,
@@ -72,21 +74,34 @@ impl Decoder {
         Ok(())
     }
 
-    /// Reads an event that the SDK refuses as a whole piece by piece; the SDK's word on it stands when
-    /// it refuses a piece too.
+    /// Reads an event that the SDK refuses as a whole piece by piece. A piece that it refuses too is
+    /// carried as it is, unless it is text or a call: then the SDK's word on the whole stands.
     fn in_pieces(&mut self, kind: &str, raw: &Raw, fault: Error) -> Result<(), Error> {
         let Some(pieces) = raw.pieces(kind) else {
             return Err(fault);
         };
         self.answer.start();
+        // The SDK reads nothing more after what it has refused.
+        self.events = open(&self.operation, &self.head)?;
         for (frame, raw) in pieces {
-            let Ok(Some(event)) = self.events.next(frame) else {
-                return Err(fault);
-            };
-            self.blocks.event(event, kind, &raw, &mut self.answer);
+            match self.events.next(frame) {
+                Ok(Some(event)) => self.blocks.event(event, kind, &raw, &mut self.answer),
+                _ if self.blocks.carry(&raw, &mut self.answer) => self.events = open(&self.operation, &self.head)?,
+                _ => return Err(fault),
+            }
         }
         Ok(())
     }
+}
+
+/// The SDK's reader of the events that follow this head.
+fn open(
+    operation: &Operation,
+    head: &Answered,
+) -> Result<Events<ConverseStreamOutput, ConverseStreamOutputError>, Error> {
+    let frames = Frames::default();
+    let output: Output = operation.open(head, &frames)?;
+    Ok(Events::new(frames, output.stream))
 }
 
 /// The error of a frame that is none of the answer's events.

@@ -14,6 +14,9 @@ pub(super) fn of(code: Option<&str>, text: &str, asked: &Asked<'_>) -> Option<St
     } = asked;
     let says = |word: &str| text.contains(word);
     match code? {
+        "AccessDeniedException" if says("authentication failed") => {
+            Some("Check the Bedrock API key in the vault: it may have expired, or been made for another account.".to_owned())
+        }
         "AccessDeniedException" | "AccessDenied" | "OptInRequired" | "NotAuthorized" => Some(access(text, asked)),
         "ValidationException" if says("on-demand throughput") => Some(format!(
             "Ask an inference profile instead, e.g. `{}.{model}`; `host models` lists those of this account.",

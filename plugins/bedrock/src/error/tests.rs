@@ -34,6 +34,7 @@ fn types_become_kinds() {
         (403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", Permission, false, "Model access"),
         (403, "AccessDeniedException", "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe)", Permission, false, "aws-marketplace:Subscribe"),
         (403, "AccessDeniedException", "", Permission, false, "bedrock:InvokeModelWithResponseStream"),
+        (403, "AccessDeniedException", "Authentication failed: Please make sure your API Key is valid.", Authentication, false, "API key in the vault"),
         (403, "UnrecognizedClientException", "The security token included in the request is invalid.", Authentication, false, "access key"),
         (403, "ExpiredTokenException", "The security token included in the request is expired", Authentication, false, "renew"),
         (403, "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)", Authentication, false, "clock"),

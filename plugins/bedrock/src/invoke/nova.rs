@@ -84,7 +84,7 @@ impl Chunks {
             region: "",
         };
         let operation = Operation::of(&ConverseStream::new());
-        let decoder = stream::Decoder::new(&operation, &head, context, nothing.keep())?;
+        let decoder = stream::Decoder::new(operation, head, context, nothing.keep())?;
         Ok(Self { decoder })
     }
 }
@@ -111,4 +111,7 @@ impl Pieces for Chunks {
     fn close(&mut self, out: &mut Vec<ChatEvent>) {
         self.decoder.close(Ok(()), out);
     }
+
+    // The counts are given as they come.
+    fn broken(&mut self, _: &mut Vec<ChatEvent>) {}
 }

@@ -3,15 +3,19 @@
 //! In: the neutral request, and the pieces of an answer. Out: the body, and events. Never: the format
 //! itself, which stands in the shared crate.
 
+use std::borrow::Cow;
+
+use llm_anthropic_wire::wire::Object;
 use llm_openai_wire::request::{self, Options};
 use llm_openai_wire::{Asked, Decoder, Profile};
-use llm_provider_sdk::types::{ChatEvent, ChatRequest, Error, Usage};
+use llm_provider_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Error, Usage};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::stream::{Events, Pieces};
 use super::{Encoded, Form, Metrics, additional};
 use crate::request::Wish;
+use crate::transport::Answered;
 
 /// How Bedrock speaks the format.
 pub(crate) const PROFILE: Profile = Profile {
@@ -34,6 +38,40 @@ pub(super) fn encode(req: ChatRequest, wish: &Wish) -> Result<Encoded, Error> {
         body: body.to_string().into_bytes(),
         form: Form::OpenAi(asked),
     })
+}
+
+/// Reads a whole answer. Some models leave the counts to Bedrock's headers.
+pub(super) fn decode(head: &Answered, body: &[u8], asked: Asked) -> Result<ChatResponse, Error> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let mut answer = llm_openai_wire::response::decode(with_finish(text).as_bytes(), asked, &PROFILE)?;
+    if answer.usage.is_none() {
+        answer.usage = Metrics::of(head).map(Metrics::usage);
+    }
+    if answer.id.is_empty() {
+        answer.id = head.request_id();
+    }
+    Ok(answer)
+}
+
+/// Mistral's and DeepSeek's models say why a choice ended under `stop_reason`.
+fn with_finish(json: &str) -> Cow<'_, str> {
+    if !json.contains("\"stop_reason\"") {
+        return Cow::Borrowed(json);
+    }
+    let Some(mut body) = Object::parse(json) else {
+        return Cow::Borrowed(json);
+    };
+    let Some(mut choices) = body.read::<Vec<Object>>("choices") else {
+        return Cow::Borrowed(json);
+    };
+    for choice in choices.iter_mut().filter(|choice| !choice.has("finish_reason")) {
+        if let Some(word) = choice.read::<String>("stop_reason") {
+            choice.take("stop_reason");
+            choice.set("finish_reason", word);
+        }
+    }
+    body.set("choices", choices);
+    Cow::Owned(body.to_json())
 }
 
 /// What Bedrock adds to the last piece of every stream.
@@ -72,7 +110,7 @@ impl Pieces for Chunks {
         }
         // The last frame may hold Bedrock's counts alone.
         if last.is_none_or(|last| last.choices.is_some() || last.metrics.is_none()) {
-            self.events.piece(json, out)?;
+            self.events.piece(&with_finish(json), out)?;
         }
         self.note(out);
         Ok(())
@@ -86,6 +124,14 @@ impl Pieces for Chunks {
         let is_done = matches!(out.last(), Some(ChatEvent::Done));
         if let (true, false, Some(usage)) = (is_done, self.has_usage, self.counted.take()) {
             out.insert(out.len() - 1, ChatEvent::Usage(usage));
+        }
+    }
+
+    fn broken(&mut self, out: &mut Vec<ChatEvent>) {
+        self.events.broken(out);
+        self.note(out);
+        if let (false, Some(usage)) = (self.has_usage, self.counted.take()) {
+            out.push(ChatEvent::Usage(usage));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: a conversation of texts. Out: the text in the form that the model was trained on. Never: a
 //! caller's text that could pass for the form's own marks: those are broken up, and it is reported.
 //!
-//! Sources: the model cards of Llama 2, 3 and 4 and of Mistral's instruct models, and AWS's pages on
+//! Sources: the model cards of Llama 2, 3 and 4, of Mistral's instruct models and of DeepSeek R1, and AWS's pages on
 //! the parameters of each family.
 
 use llm_provider_sdk::types::{Error, Message, PartContent, Role};
@@ -19,6 +19,7 @@ enum Form {
     Llama3,
     Llama4,
     Mistral,
+    DeepSeek,
     /// `User:` and a name for the model, one turn a line.
     Named(&'static str),
 }
@@ -30,6 +31,7 @@ impl Form {
             Family::Llama if base.contains("llama4") => Self::Llama4,
             Family::Llama => Self::Llama3,
             Family::Mistral => Self::Mistral,
+            Family::OpenAi => Self::DeepSeek,
             Family::Titan => Self::Named("Bot"),
             _ => Self::Named("Assistant"),
         }
@@ -40,14 +42,16 @@ impl Form {
         match self {
             Self::Llama3 | Self::Llama4 => &["<|"],
             Self::Llama2 | Self::Mistral => &["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>"],
+            Self::DeepSeek => &["<｜"],
             Self::Named(_) => &[],
         }
     }
 }
 
-/// Mistral's models that take a prompt; the newer ones take messages.
-pub(super) fn is_mistral_prompt(base: &str) -> bool {
+/// Mistral's and DeepSeek's models that take a prompt; the newer ones take messages.
+pub(super) fn takes_prompt(base: &str) -> bool {
     [
+        "deepseek.r1",
         "mistral-7b-",
         "mixtral-8x7b-",
         "mistral-large-2402",
@@ -141,6 +145,16 @@ pub(super) fn write(messages: &[Message], family: Family, base: &str, report: &m
             let prompt = instructed(&system, &turns, |text| format!("[INST] {text} [/INST]"), "</s>");
             format!("<s>{prompt}")
         }
+        Form::DeepSeek => {
+            let mut out = format!("<｜begin▁of▁sentence｜>{system}");
+            for turn in &turns {
+                out.push_str(&match turn.of_assistant {
+                    true => format!("<｜Assistant｜>{}<｜end▁of▁sentence｜>", turn.text),
+                    false => format!("<｜User｜>{}", turn.text),
+                });
+            }
+            out + "<｜Assistant｜>"
+        }
         Form::Named(name) => named(&system, &turns, name),
     })
 }
@@ -231,6 +245,11 @@ mod tests {
                 Family::Mistral,
                 "mistral.mistral-7b-instruct-v0:2",
                 "<s>[INST] S\n\nA [/INST] B</s>[INST] C [/INST]",
+            ),
+            (
+                Family::OpenAi,
+                "us.deepseek.r1-v1:0",
+                "<｜begin▁of▁sentence｜>S<｜User｜>A<｜Assistant｜>B<｜end▁of▁sentence｜><｜User｜>C<｜Assistant｜>",
             ),
             (
                 Family::Titan,

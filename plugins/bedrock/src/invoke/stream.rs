@@ -23,6 +23,10 @@ pub(super) trait Pieces: fmt::Debug {
 
     /// The body has closed in good order.
     fn close(&mut self, out: &mut Vec<ChatEvent>);
+
+    /// The answer has failed. Gives what it has used so far where that was not given yet, since it is
+    /// paid for, and nothing else.
+    fn broken(&mut self, out: &mut Vec<ChatEvent>);
 }
 
 /// The decoder of one stream.
@@ -71,6 +75,7 @@ impl Decoder {
 
     fn fail(&mut self, error: Error, out: &mut Vec<ChatEvent>) {
         if !std::mem::replace(&mut self.ended, true) {
+            self.pieces.broken(out);
             let id = Some(self.id.clone()).filter(|id| !id.is_empty());
             out.push(ChatEvent::Error(Error {
                 request_id: error.request_id.clone().or(id),
@@ -131,5 +136,11 @@ impl<D: StreamDecoder + fmt::Debug> Pieces for Events<D> {
 
     fn close(&mut self, out: &mut Vec<ChatEvent>) {
         self.decoder.close(Ok(()), out);
+    }
+
+    fn broken(&mut self, out: &mut Vec<ChatEvent>) {
+        let mut last = Vec::new();
+        self.decoder.close(Ok(()), &mut last);
+        out.extend(last.into_iter().filter(|event| matches!(event, ChatEvent::Usage(_))));
     }
 }

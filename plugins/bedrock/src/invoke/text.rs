@@ -1,5 +1,5 @@
 //! Models whose own form is one text in and one text out: Titan, Llama, Cohere's command, AI21's j2,
-//! the older Mistral; and Cohere's command-r, which takes the last text apart from the earlier ones.
+//! the older Mistral, DeepSeek R1; and Cohere's command-r, which takes the last text apart from the earlier ones.
 //!
 //! In: the neutral request, and the answer or its pieces. Out: the body, and the answer. Never: tools or
 //! media; Converse carries those for the models that have them.
@@ -30,6 +30,7 @@ pub(super) enum Shape {
     CommandR,
     Jurassic,
     Mistral,
+    DeepSeek,
 }
 
 /// The names of a family's parameters; empty where there is none.
@@ -48,6 +49,7 @@ impl Shape {
             Family::Command => Self::Command,
             Family::CommandR => Self::CommandR,
             Family::Mistral => Self::Mistral,
+            Family::OpenAi => Self::DeepSeek,
             _ => Self::Jurassic,
         }
     }
@@ -59,6 +61,7 @@ impl Shape {
             Self::Command | Self::CommandR => ("max_tokens", "p", "k", "stop_sequences"),
             Self::Jurassic => ("maxTokens", "topP", "", "stopSequences"),
             Self::Mistral => ("max_tokens", "top_p", "top_k", "stop"),
+            Self::DeepSeek => ("max_tokens", "top_p", "", "stop"),
         };
         Names {
             max_tokens,
@@ -260,6 +263,15 @@ fn read(shape: Shape, mut body: Object) -> (Said, Object) {
             said.output = tokens(&data);
             said.input = body.take_as::<Object>("prompt").as_ref().and_then(tokens);
         }
+        Shape::DeepSeek => {
+            let choices: Vec<Object> = body.take_as("choices").unwrap_or_default();
+            let mut first = choices.into_iter().next().unwrap_or_default();
+            said.text = first.take_as("text").unwrap_or_default();
+            said.end = first.take_as("stop_reason").or_else(|| first.take_as("finish_reason"));
+            let usage: Object = body.take_as("usage").unwrap_or_default();
+            said.input = usage.read("prompt_tokens");
+            said.output = usage.read("completion_tokens");
+        }
         Shape::Mistral => {
             let outputs: Vec<Object> = body.take_as("outputs").unwrap_or_default();
             let mut first = outputs.into_iter().next().unwrap_or_default();
@@ -335,10 +347,9 @@ impl Growing {
     }
 
     fn close(self, answer: &mut Answer) {
-        let Some(word) = self
-            .end
-            .or_else(|| self.intervened.then(|| "guardrail_intervened".to_owned()))
-        else {
+        let end = self.end.clone();
+        let Some(word) = end.or_else(|| self.intervened.then(|| "guardrail_intervened".to_owned())) else {
+            self.usage().into_iter().for_each(|usage| answer.usage(usage));
             answer.fail(Error::truncated());
             return;
         };
@@ -349,16 +360,22 @@ impl Growing {
             let (reason, detail) = reason(&word);
             answer.finish_as(reason, detail, Vec::new());
         }
-        let counted = self.counted.map(Metrics::usage);
-        let own = self.input.zip(self.output).map(|(input, output)| Usage {
-            input: input as u64,
-            output: output as u64,
-            ..Usage::default()
-        });
-        if let Some(usage) = counted.or(own) {
+        if let Some(usage) = self.usage() {
             answer.usage(usage);
         }
         answer.done();
+    }
+
+    /// What was counted, by Bedrock or by the model.
+    fn usage(&self) -> Option<Usage> {
+        let own = || {
+            (self.input.is_some() || self.output.is_some()).then(|| Usage {
+                input: self.input.unwrap_or(0.0) as u64,
+                output: self.output.unwrap_or(0.0) as u64,
+                ..Usage::default()
+            })
+        };
+        self.counted.map(Metrics::usage).or_else(own)
     }
 }
 
@@ -394,5 +411,12 @@ impl Pieces for Chunks {
     fn close(&mut self, out: &mut Vec<ChatEvent>) {
         std::mem::take(&mut self.growing).close(&mut self.answer);
         out.append(&mut self.answer.take());
+    }
+
+    fn broken(&mut self, out: &mut Vec<ChatEvent>) {
+        if let Some(usage) = self.growing.usage() {
+            self.answer.usage(usage);
+            out.append(&mut self.answer.take());
+        }
     }
 }

@@ -23,6 +23,9 @@ use super::raw::Raw;
 use crate::answer::Answer;
 use crate::response;
 
+/// Pieces whose loss would change what the answer says.
+const READ: &[&str] = &["text", "toolUse", "reasoningContent"];
+
 /// What a block is, and what of it waits for its end.
 #[derive(Debug)]
 enum Block {
@@ -246,11 +249,26 @@ impl Blocks {
         }
     }
 
+    /// Carries a piece that the SDK does not read, as the provider's own. False for what has to be read.
+    pub(super) fn carry(&mut self, raw: &Raw, answer: &mut Answer) -> bool {
+        let at = raw.object().read("contentBlockIndex").unwrap_or(0);
+        match raw.union("delta").or_else(|| raw.union("start")) {
+            Some((kind, value)) if !READ.contains(&kind.as_str()) => {
+                self.push(at, kind, value, answer);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A piece that belongs to no block of a known kind.
     fn unknown(&mut self, at: u32, raw: &Raw, answer: &mut Answer) {
-        let Some((kind, value)) = raw.union("delta") else {
-            return;
-        };
+        if let Some((kind, value)) = raw.union("delta") {
+            self.push(at, kind, value, answer);
+        }
+    }
+
+    fn push(&mut self, at: u32, kind: String, value: String, answer: &mut Answer) {
         let is_unknown = |block: &Block| matches!(block, Block::Unknown(..));
         let new = || Block::Unknown(kind, Vec::new());
         if let Block::Unknown(_, pieces) = &mut self.at(at, is_unknown, new, answer).block {

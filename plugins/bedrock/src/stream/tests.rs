@@ -32,7 +32,7 @@ fn decoder() -> Decoder {
         model: "m",
         region: "us-east-1",
     };
-    Decoder::new(&Operation::of(&ConverseStream::new()), &head(), context(), asked.keep()).unwrap()
+    Decoder::new(Operation::of(&ConverseStream::new()), head(), context(), asked.keep()).unwrap()
 }
 
 fn stream(events: &[(&str, Value)]) -> Vec<u8> {
