@@ -57,6 +57,9 @@ pub(super) fn encode(part: Part, speaker: Speaker, at: &str, report: &mut Report
             report.add(at, "Anthropic takes only text as a system prompt");
             None
         }
+        PartContent::Other(other) if other.kind == "custom" && speaker == Speaker::Assistant => {
+            custom_call(&other, at, report)
+        }
         PartContent::Other(other) => as_it_was(&other, at, report),
         _ if speaker == Speaker::Assistant => {
             report.add(at, "Anthropic does not take it in the assistant's turns");
@@ -149,6 +152,25 @@ fn tool_use(call: &ToolCall, extra: &Extras, at: &str, report: &mut Report) -> O
         }
     }
     take_known(extra, &["caller", "toolset_name"], at, &mut block, report);
+    block
+}
+
+/// A call of OpenAI's tools with free text. It is answered by a result, which Anthropic refuses without
+/// the call.
+fn custom_call(call: &Annotated, at: &str, report: &mut Report) -> Option<Object> {
+    let block = Object::parse(&call.value).and_then(|fields| {
+        let custom: Object = Object::parse(fields.get("custom")?.get())?;
+        let id: String = fields.read("id")?;
+        let name: String = custom.read("name")?;
+        let input: String = custom.read("input")?;
+        let block = Object::of_type("tool_use").with("id", call_id(&id)).with("name", name);
+        Some(block.with_object("input", Object::new().with("input", input)))
+    });
+    let reason = match &block {
+        Some(_) => "Anthropic has no calls with free text; it was sent as a function's, with the text as `input`",
+        None => "it is not a call in OpenAI's form",
+    };
+    report.add(at, reason);
     block
 }
 

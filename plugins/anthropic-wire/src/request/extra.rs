@@ -56,8 +56,11 @@ const FOREIGN: &[(&str, &str)] = &[
 /// Values with which those fields ask for nothing.
 const SAYS_NOTHING: &[&str] = &["false", "0", "{}", "[]", r#"["text"]"#];
 
-fn is_foreign(name: &str) -> bool {
-    FOREIGN.iter().any(|(foreign, _)| *foreign == name)
+/// Whether a field of OpenAI's API has a value that changes nothing there. Options of a search ask for
+/// one, even without a member.
+fn asks_for_nothing(name: &str, value: &RawValue) -> bool {
+    let is_foreign = FOREIGN.iter().any(|(foreign, _)| *foreign == name);
+    is_foreign && name != "web_search_options" && SAYS_NOTHING.contains(&value.get())
 }
 
 /// The further fields of one request, sorted.
@@ -105,7 +108,7 @@ impl Extra {
             _ if KNOWN.contains(&name) || options.extra_fields.iter().any(|known| known == name) => {
                 self.fields.push((name.to_owned(), value));
             }
-            _ if is_foreign(name) && SAYS_NOTHING.contains(&value.get()) => {}
+            _ if asks_for_nothing(name, &value) => {}
             _ => {
                 let known = FOREIGN.iter().find(|(foreign, _)| *foreign == name);
                 let reason = known.map_or(

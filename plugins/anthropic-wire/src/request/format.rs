@@ -7,7 +7,7 @@ mod schema;
 
 use llm_provider_sdk::types::{ChatRequest, ResponseFormat, SchemaFormat};
 
-use super::tools::Offer;
+use super::tools::{Offer, input_schema};
 use crate::model::Model;
 use crate::report::Report;
 use crate::wire::{self, Object};
@@ -38,7 +38,11 @@ pub(super) fn apply(
             None
         }
         ResponseFormat::JsonSchema(format) if model.structured_output => {
-            let schema = schema::fit(&format.schema, report);
+            let mut schema = schema::fit(&format.schema, report);
+            // What the answer is for has no other place there.
+            if let (Some(fields), Some(said)) = (schema.as_object_mut(), &format.description) {
+                fields.entry("description").or_insert_with(|| said.as_str().into());
+            }
             config.set("format", Object::of_type("json_schema").with("schema", schema));
             None
         }
@@ -56,6 +60,14 @@ pub(super) fn apply(
 /// On models without structured outputs, a tool with the schema has to be called; its arguments
 /// come back as the answer's text. Beside the caller's own tools the model may choose among all.
 fn as_tool(format: &SchemaFormat, offer: &mut Offer, report: &mut Report) -> Option<String> {
+    let kind: Option<String> = offer.choice.as_ref().and_then(|choice| choice.read("type"));
+    if kind.as_deref() == Some("tool") {
+        report.add(
+            "response_format",
+            "this model has no structured outputs, and calls the tool that `tool_choice` names instead of answering",
+        );
+        return None;
+    }
     let mut name = ANSWER_TOOL.to_owned();
     while offer
         .tools
@@ -69,11 +81,10 @@ fn as_tool(format: &SchemaFormat, offer: &mut Offer, report: &mut Report) -> Opt
         .as_deref()
         .unwrap_or("Gives the final answer. Call it once, with the whole answer.");
     let mut tool = Object::new().with("name", &name).with("description", description);
-    if !tool.put_json("input_schema", &format.schema) {
+    if !tool.put_json("input_schema", &input_schema(Some(&format.schema))) {
         report.add("response_format", "its schema is not JSON");
         return None;
     }
-    let kind: Option<String> = offer.choice.as_ref().and_then(|choice| choice.read("type"));
     let may_call_others = !offer.tools.is_empty() && kind.as_deref() != Some("none");
     offer.choice = Some(if may_call_others {
         Object::of_type("any")

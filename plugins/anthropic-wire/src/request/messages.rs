@@ -95,6 +95,7 @@ pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report
         writer.message(at, message)?;
     }
     writer.place_waiting();
+    writer.begin();
     for turn in &mut writer.out.turns {
         results_first(turn);
     }
@@ -111,9 +112,16 @@ impl Writer<'_> {
         return_citations(&mut message);
         self.whole_message(at, &message);
         let mut blocks = Vec::with_capacity(message.parts.len());
+        // To a caller, a tool's message is its one result.
+        let is_result = message.role == Role::Tool && message.parts.len() == 1;
+        let mut calls = 0..;
         for (index, part) in message.parts.into_iter().enumerate() {
             self.out.needs_files |= refers_to_file(&part);
-            let path = format!("messages[{at}].content[{index}]");
+            let path = match &part.content {
+                _ if is_result => format!("messages[{at}]"),
+                content if is_call(content) => format!("messages[{at}].tool_calls[{}]", calls.next().unwrap_or(0)),
+                _ => format!("messages[{at}].content[{index}]"),
+            };
             blocks.extend(blocks::encode(part, speaker, &path, self.report)?);
         }
         if blocks.is_empty() {
@@ -190,6 +198,18 @@ impl Writer<'_> {
             self.turn("system", waiting.blocks);
         }
     }
+
+    /// Anthropic needs something to answer. Where there are only instructions, they are it.
+    fn begin(&mut self) {
+        if self.out.turns.is_empty() && !self.out.system.is_empty() {
+            self.report.add(
+                "messages",
+                "Anthropic answers only a user's turn, and there is none; the system messages were sent as one",
+            );
+            let blocks = std::mem::take(&mut self.out.system);
+            self.turn("user", blocks);
+        }
+    }
 }
 
 /// Tool results have to come before everything else in their turn. The order among them, and among
@@ -211,6 +231,15 @@ fn return_citations(message: &mut Message) {
         && let Some(at) = message.extra.iter().position(|(name, _)| name == "citations")
     {
         text.extra.push(message.extra.remove(at));
+    }
+}
+
+/// Whether a caller has a part among a message's `tool_calls`.
+fn is_call(content: &PartContent) -> bool {
+    match content {
+        PartContent::ToolCall(_) => true,
+        PartContent::Other(other) => other.kind == "custom",
+        _ => false,
     }
 }
 

@@ -173,7 +173,7 @@ fn arguments_that_are_no_object_are_wrapped() {
         got.body["messages"][0]["content"][0]["input"],
         json!({"INVALID_JSON": "{\"x\": 1"})
     );
-    assert_eq!(got.dropped, ["messages[0].content[0].arguments"]);
+    assert_eq!(got.dropped, ["messages[0].tool_calls[0].arguments"]);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn results_hold_text_pictures_and_errors() {
             "cache_control": {"type": "ephemeral", "ttl": "1h"},
         }])
     );
-    assert_eq!(got.dropped, ["messages[0].content[0].content[3]"]);
+    assert_eq!(got.dropped, ["messages[0].content[3]"]);
 }
 
 #[test]
@@ -551,6 +551,168 @@ fn tools_and_choices() {
     assert_eq!(sent(&request).body["tool_choice"], single(json!({"type": "auto"})));
     request.tools.clear();
     assert_eq!(sent(&request).body.get("tool_choice"), None);
+}
+
+#[test]
+fn a_choice_among_some_tools_offers_no_others() {
+    let mut request = ask("claude-sonnet-4-5");
+    let function = |name: &str| {
+        ToolSpec::Function(Tool {
+            name: name.to_owned(),
+            description: None,
+            input_schema: None,
+            strict: None,
+            cache: None,
+            extra: vec![],
+        })
+    };
+    let custom = ToolSpec::Other(Annotated {
+        kind: "custom".to_owned(),
+        value: r#"{"type":"custom","custom":{"name":"free"}}"#.to_owned(),
+    });
+    request.tools = vec![function("f"), function("g"), function("h")];
+    let allowed = |mode: &str| {
+        let tools =
+            json!([{"type": "function", "function": {"name": "h"}}, {"type": "function", "function": {"name": "f"}}]);
+        let choice = json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}});
+        Some(ToolChoice::Other(choice.to_string()))
+    };
+    for (mode, word) in [("auto", "auto"), ("required", "any")] {
+        request.tool_choice = allowed(mode);
+        let got = sent(&request);
+        let names: Vec<&Value> = got.body["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| &tool["name"])
+            .collect();
+        assert_eq!(names, ["f", "h"]);
+        assert_eq!(got.body["tool_choice"], json!({"type": word}));
+        assert!(got.dropped.is_empty(), "{:?}", got.dropped);
+    }
+    let one = ToolChoice::Other(r#"{"type":"custom","custom":{"name":"free"}}"#.to_owned());
+    request.tool_choice = Some(one.clone());
+    request.tools.push(custom.clone());
+    let got = sent(&request);
+    assert_eq!(
+        (got.body.get("tool_choice"), got.dropped),
+        (None, vec!["tools[3]".to_owned(), "tool_choice".to_owned()])
+    );
+    // Anthropic refuses a choice without tools.
+    for choice in [one, ToolChoice::Required] {
+        request.tools = vec![custom.clone()];
+        request.tool_choice = Some(choice);
+        let got = sent(&request);
+        assert_eq!(
+            (got.body.get("tool_choice"), got.dropped),
+            (None, vec!["tools[0]".to_owned(), "tool_choice".to_owned()])
+        );
+    }
+}
+
+#[test]
+fn calls_with_free_text_stay_in_the_conversation() {
+    let mut request = ask("claude-sonnet-4-5");
+    let custom = |value: &str| {
+        Part::new(PartContent::Other(Annotated {
+            kind: "custom".to_owned(),
+            value: value.to_owned(),
+        }))
+    };
+    let calls = vec![
+        custom(r#"{"id":"c.1","type":"custom","custom":{"name":"sql","input":"select \"x\""}}"#),
+        custom(r#"{"type":"custom"}"#),
+    ];
+    request.messages.push(Message::new(Role::Assistant, calls));
+    let got = sent(&request);
+    assert_eq!(
+        got.body["messages"][1]["content"],
+        json!([{"type": "tool_use", "id": "c_2e1", "name": "sql", "input": {"input": "select \"x\""}}])
+    );
+    assert_eq!(got.dropped, ["messages[1].tool_calls[0]", "messages[1].tool_calls[1]"]);
+}
+
+#[test]
+fn instructions_alone_are_what_is_answered() {
+    let rules = vec![
+        Message::text(Role::System, "Be brief."),
+        Message::text(Role::Developer, "Say hi."),
+    ];
+    for model in ["claude-sonnet-4-5", "claude-opus-5"] {
+        let got = conversation(model, rules.clone());
+        assert_eq!(got.body.get("system"), None, "{model}");
+        assert_eq!(
+            got.body["messages"],
+            json!([{"role": "user", "content": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Say hi."}]}]),
+            "{model}"
+        );
+        assert_eq!(got.dropped, ["messages"], "{model}");
+    }
+}
+
+#[test]
+fn a_schemas_description_stands_in_the_schema() {
+    let mut request = ask("claude-sonnet-4-5");
+    for (schema, expected) in [
+        (
+            r#"{"type":"string"}"#,
+            json!({"type": "string", "description": "A name."}),
+        ),
+        (
+            r#"{"type":"string","description":"Own."}"#,
+            json!({"type": "string", "description": "Own."}),
+        ),
+    ] {
+        request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
+            name: "n".to_owned(),
+            description: Some("A name.".to_owned()),
+            schema: schema.to_owned(),
+            strict: None,
+        }));
+        assert_eq!(sent(&request).body["output_config"]["format"]["schema"], expected);
+    }
+}
+
+#[test]
+fn a_tool_that_has_to_be_called_counts_more_than_the_form_of_an_answer() {
+    let mut request = ask("claude-3-5-haiku-latest");
+    request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
+        name: "n".to_owned(),
+        description: None,
+        schema: "{}".to_owned(),
+        strict: None,
+    }));
+    let got = sent(&request);
+    assert_eq!(
+        got.body["tools"][0]["input_schema"],
+        json!({"type": "object"}),
+        "Anthropic needs the type"
+    );
+    request.tools = vec![ToolSpec::Function(Tool {
+        name: "f".to_owned(),
+        description: None,
+        input_schema: None,
+        strict: None,
+        cache: None,
+        extra: vec![],
+    })];
+    request.tool_choice = Some(ToolChoice::Named("f".to_owned()));
+    let got = sent(&request);
+    assert_eq!(got.body["tool_choice"], json!({"type": "tool", "name": "f"}));
+    assert_eq!(got.body["tools"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (got.answer_tool, got.dropped),
+        (None, vec!["response_format".to_owned()])
+    );
+}
+
+#[test]
+fn options_of_a_search_ask_for_one() {
+    let mut request = ask("claude-sonnet-4-5");
+    request.extra = [("web_search_options", "{}"), ("logit_bias", "{}"), ("store", "false")]
+        .map(|(name, json)| (name.to_owned(), json.to_owned()))
+        .to_vec();
+    assert_eq!(sent(&request).dropped, ["web_search_options"]);
 }
 
 #[test]

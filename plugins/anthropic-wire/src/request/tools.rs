@@ -4,6 +4,7 @@
 //! beyond its top level.
 
 use llm_provider_sdk::types::{ChatRequest, Tool, ToolChoice, ToolSpec};
+use serde_json::value::RawValue;
 
 use super::blocks::{cache_control, take_known};
 use crate::model::Model;
@@ -42,7 +43,7 @@ pub(super) struct Offer {
 impl Offer {
     /// Whether the model has to call a tool.
     pub(super) fn forces_tool(&self) -> bool {
-        let kind: Option<String> = self.choice.as_ref().and_then(|choice| choice.read("type"));
+        let kind = self.choice.as_ref().and_then(kind);
         matches!(kind.as_deref(), Some("any" | "tool"))
     }
 
@@ -68,9 +69,60 @@ pub(super) fn encode(request: &ChatRequest, model: &Model, report: &mut Report) 
             },
         }
     }
-    let choice = choice(request, model, !tools.is_empty(), report);
+    let wanted = match Allowed::of(request.tool_choice.as_ref()) {
+        Some(allowed) => {
+            // What may not be called need not be offered.
+            tools.retain(|tool| tool.read("name").is_some_and(|name| allowed.names.contains(&name)));
+            Some(allowed.mode)
+        }
+        None => request.tool_choice.clone(),
+    };
+    if tools.is_empty() && !request.tools.is_empty() {
+        if let Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Other(_)) = wanted {
+            report.add("tool_choice", "none of the tools it is among reached Anthropic");
+        }
+        return Offer::default();
+    }
+    let single = request.parallel_tool_calls == Some(false);
+    let choice = choice(wanted.as_ref(), single, model, !tools.is_empty(), report);
     Offer { tools, choice }
 }
+
+/// OpenAI's choice among some of the tools on offer.
+struct Allowed {
+    mode: ToolChoice,
+    names: Vec<String>,
+}
+
+impl Allowed {
+    fn of(choice: Option<&ToolChoice>) -> Option<Self> {
+        let Some(ToolChoice::Other(json)) = choice else {
+            return None;
+        };
+        let choice = Object::parse(json).filter(|choice| kind(choice).as_deref() == Some("allowed_tools"))?;
+        let inner = Object::parse(choice.get("allowed_tools")?.get())?;
+        let tools: Vec<Object> = inner
+            .read::<Vec<Box<RawValue>>>("tools")?
+            .iter()
+            .filter_map(|tool| Object::parse(tool.get()))
+            .collect();
+        let name = |tool: &Object| Object::parse(tool.get("function")?.get())?.read("name");
+        Some(Self {
+            mode: match inner.read::<String>("mode").as_deref() {
+                Some("required") => ToolChoice::Required,
+                _ => ToolChoice::Auto,
+            },
+            names: tools.iter().filter_map(name).collect(),
+        })
+    }
+}
+
+fn kind(choice: &Object) -> Option<String> {
+    choice.read("type")
+}
+
+/// `type`s of a choice that Anthropic knows.
+const CHOICES: &[&str] = &["any", "auto", "none", "tool"];
 
 /// `custom` is Anthropic's own word for a function with `input_schema`, and OpenAI's for a tool
 /// with free text.
@@ -102,7 +154,7 @@ fn function(tool: &Tool, at: &str, report: &mut Report) -> Object {
 
 /// Anthropic needs a schema, and in it `type`. Where a caller wrote no form at all, an object is
 /// meant; a schema with a form of its own (`anyOf`, `$ref`) is the caller's to change.
-fn input_schema(schema: Option<&str>) -> String {
+pub(super) fn input_schema(schema: Option<&str>) -> String {
     let Some(text) = schema else {
         return Object::of_type("object").to_json();
     };
@@ -121,9 +173,14 @@ fn input_schema(schema: Option<&str>) -> String {
 /// Members that give a schema its form.
 const FORMS: &[&str] = &["type", "anyOf", "oneOf", "allOf", "$ref", "enum", "const", "not"];
 
-fn choice(request: &ChatRequest, model: &Model, has_tools: bool, report: &mut Report) -> Option<Object> {
-    let single = request.parallel_tool_calls == Some(false);
-    let mut out = match &request.tool_choice {
+fn choice(
+    wanted: Option<&ToolChoice>,
+    single: bool,
+    model: &Model,
+    has_tools: bool,
+    report: &mut Report,
+) -> Option<Object> {
+    let mut out = match wanted {
         // Anthropic refuses a choice without tools, and these two say nothing then.
         None | Some(ToolChoice::Auto | ToolChoice::None) if !has_tools => return None,
         None if single => Object::of_type("auto"),
@@ -140,8 +197,8 @@ fn choice(request: &ChatRequest, model: &Model, has_tools: bool, report: &mut Re
         Some(ToolChoice::Required) => Object::of_type("any"),
         Some(ToolChoice::Named(name)) => Object::of_type("tool").with("name", name),
         Some(ToolChoice::Other(json)) => match Object::parse(json) {
-            Some(own) => own,
-            None => {
+            Some(own) if kind(&own).is_some_and(|kind| CHOICES.contains(&kind.as_str())) => own,
+            _ => {
                 report.add("tool_choice", "it is not a choice that Anthropic knows");
                 return None;
             }
