@@ -66,6 +66,18 @@ fn dropped(exchange: &Exchange) -> Vec<String> {
         .collect()
 }
 
+/// Whether a place is named as dropped, or lies in one that is, or is one whose members are.
+fn is_named(dropped: &[String], path: &str) -> bool {
+    let within = |name: &String| {
+        path.strip_prefix(name.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let whole = |name: &String| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    dropped
+        .iter()
+        .any(|name| within(name) || whole(name) || name.starts_with('+'))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_reach_a_provider_of_the_same_form() {
     let definition = Definition::openai("CreateChatCompletionRequest");
@@ -166,4 +178,87 @@ async fn same_message(bench: &Bench, definition: &Definition, seed: u64) -> Resu
     )
     .await?;
     plain::same("caller's", &claude::visible(&got), "streamed", &wanted).map_err(|fault| format!("{fault}\n{whole}"))
+}
+
+/// The fields of a request that Anthropic's API has a form for.
+const CARRIED: [&str; 17] = [
+    "function_call",
+    "functions",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "model",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "service_tier",
+    "stop",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "user",
+];
+
+/// What a caller asks of a provider of another form arrives there, or is named as dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_to_a_provider_of_another_form_lose_nothing_silently() {
+    let definition = Definition::openai("CreateChatCompletionRequest");
+    let bench = Bench::start(&[]).await;
+    let reply = json!({"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "yes"}],
+        "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let mut faults = Faults::default();
+    for seed in seeds() {
+        let mut request = asked::request(&definition, seed);
+        request["model"] = json!(Random::new(seed).pick(&["claude-sonnet-4-5", "claude-opus-5", "other"]));
+        faults.note(seed, accounted(&bench, &request, Reply::json(200, &reply)).await);
+    }
+    faults.none();
+}
+
+/// Whether something is told in another way than by its text.
+fn is_told_otherwise(request: &Value, path: &str) -> bool {
+    // A result says by its id which call it belongs to, and the call has the name.
+    let of_result = |at: usize| {
+        ["tool", "function"]
+            .iter()
+            .any(|role| request["messages"][at]["role"] == *role)
+    };
+    let name = path
+        .strip_prefix("messages[")
+        .and_then(|rest| rest.strip_suffix("].name"));
+    let is_name = name.and_then(|at| at.parse().ok()).is_some_and(of_result);
+    // Tools that may not be called are not offered, and those that are not on offer cannot be.
+    let is_among = request["tool_choice"]["type"] == "allowed_tools" && path.starts_with("tool");
+    // A label that changes no answer.
+    is_name || is_among || path == "response_format.json_schema.name"
+}
+
+async fn accounted(bench: &Bench, request: &Value, reply: Reply) -> Result<(), String> {
+    let exchange = bench.send("anthropic", "/v1/chat/completions", request, reply).await;
+    let Some(received) = &exchange.received else {
+        let answer = &exchange.answer;
+        return match (answer.status, answer.json()?["error"]["fault"].as_str()) {
+            (400, Some("client")) => Ok(()),
+            _ => Err(format!("{} {}\n  {request}", answer.status, answer.raw)),
+        };
+    };
+    if exchange.answer.status != 200 {
+        return Err(format!("{} {}", exchange.answer.status, exchange.answer.raw));
+    }
+    let dropped = dropped(&exchange);
+    let arrived = String::from_utf8_lossy(&received.body);
+    let lost_words = asked::words(request).into_iter().filter(|(path, word)| {
+        !arrived.contains(word) && !is_named(&dropped, path) && !is_told_otherwise(request, path)
+    });
+    let lost_names = asked::names(request).into_iter();
+    let lost_names = lost_names.filter(|name| !CARRIED.contains(&name.as_str()) && !is_named(&dropped, name));
+    let lost: Vec<String> = lost_words.map(|(path, _)| path).chain(lost_names).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "lost without a word: {lost:?}\n  asked {request}\n  sent {arrived}\n  dropped {dropped:?}"
+    ))
 }

@@ -135,3 +135,65 @@ pub(crate) fn without_ids(received: &Value) -> Value {
     }
     body
 }
+
+/// Every text of a request that a client chose, with its place: `messages[0].content[1].text`.
+pub(crate) fn words(value: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    gather("", value, &mut found);
+    found
+}
+
+fn gather(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => found.extend(word(text).map(|word| (path.to_owned(), word))),
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                gather(&format!("{path}[{at}]"), item, found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                let path = format!("{path}{dot}{name}");
+                found.extend(word(name).map(|word| (path.clone(), word)));
+                gather(&path, inner, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The word in a text that no other text has; data of a medium as it is written.
+fn word(text: &str) -> Option<String> {
+    if let Some((_, data)) = text.split_once(";base64,") {
+        return Some(data.to_owned());
+    }
+    let is_word = |at: usize| {
+        let word = text.get(at..at + 7)?;
+        let digits = word.strip_prefix('w')?.strip_suffix('w')?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| word.to_owned())
+    };
+    (0..text.len()).find_map(is_word)
+}
+
+/// Fields of a request's outermost object that ask for something.
+pub(crate) fn names(request: &Value) -> Vec<String> {
+    let nothing = [
+        json!(null),
+        json!(false),
+        json!(0),
+        json!(0.0),
+        json!({}),
+        json!([]),
+        json!(["text"]),
+    ];
+    let fields = request.as_object().into_iter().flatten();
+    // Options of a search ask for one, even without a member.
+    let asks = fields.filter(|(name, value)| {
+        *name == "web_search_options" || !(nothing.contains(value) || *name == "n" && **value == json!(1))
+    });
+    asks.map(|(name, _)| name.clone()).collect()
+}
