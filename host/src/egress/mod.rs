@@ -147,13 +147,15 @@ impl Egress {
     }
 
     /// Grants that count for `present` and would not for `next`, which is the same provider with
-    /// other bytes.
+    /// other bytes, unless those were granted something in the same place already.
     pub fn lost(&self, present: &Holder, next: &Holder) -> Vec<Arc<str>> {
         let (store, now) = (self.credentials.load(), self.clock.now());
         let valid = |grant: &Grant, holder| grant.standing(holder, now) == Standing::Valid;
-        let grants = store.grants(present).into_iter();
+        let grants = store.grants(present);
+        let granted = |slot: &Option<_>| grants.iter().any(|grant| grant.slot == *slot && valid(grant, next));
         grants
-            .filter(|grant| valid(grant, present) && !valid(grant, next))
+            .iter()
+            .filter(|grant| valid(grant, present) && !granted(&grant.slot))
             .map(|grant| Arc::clone(&grant.id))
             .collect()
     }

@@ -63,7 +63,7 @@ pub(super) async fn prepare(
         .await
         .map_err(|_| ReloadError::Stopped)?
         .map_err(|error| ReloadError::Plugins(error.to_string()))?;
-    if previous.is_none() {
+    if previous.is_none() && !candidates.is_empty() {
         tracing::info!(
             files = candidates.len(),
             "loading plugins; one that is not in the cache is compiled first, which takes seconds"

@@ -16,6 +16,7 @@ use llm_provider_build::toolchain::{Install, Preference, Toolchain};
 use serde_json::json;
 
 use crate::cli::Session;
+use crate::cli::output::Output;
 use crate::plugin::component::{digest, hex};
 
 #[derive(Debug, Args)]
@@ -46,6 +47,7 @@ pub(super) fn build(session: &Session, command: &Build) -> anyhow::Result<()> {
             .dir
             .join(format!("{}.wasm", name_of(&manifest)?)),
     };
+    let replaces = place.exists();
     let bar = Bar::new(session);
     let install = if command.install {
         Install::Allowed
@@ -58,6 +60,7 @@ pub(super) fn build(session: &Session, command: &Build) -> anyhow::Result<()> {
             session.output.note("--install sets up what is missing");
         }
     })?;
+    bar.say(&format!("building with {toolchain}"));
     let built = component::build(&toolchain, &Source::Manifest(manifest), None, &mut |progress| {
         bar.show(progress)
     })?;
@@ -80,12 +83,16 @@ pub(super) fn build(session: &Session, command: &Build) -> anyhow::Result<()> {
         "package": built.package, "file": place, "bytes": bytes.len(), "digest": digest, "interfaces": interfaces,
     });
     session.output.show(&value, |_| {
-        format!(
-            "built {} ({} bytes, exports {})\nsha256 {digest}\nits grants, if it had any, wait for `host grant approve`",
+        let mut text = format!(
+            "built {} ({} bytes, exports {})\nsha256 {digest}",
             place.display(),
             bytes.len(),
             interfaces.join(", ")
-        )
+        );
+        if replaces {
+            text.push_str("\nits grants, if it had any, wait for `host grant approve`");
+        }
+        text
     })
 }
 
@@ -106,7 +113,7 @@ fn name_of(manifest: &Path) -> anyhow::Result<String> {
 }
 
 /// The build's progress, on standard error where somebody watches.
-struct Bar(ProgressBar);
+struct Bar(ProgressBar, Output);
 
 impl Bar {
     fn new(session: &Session) -> Self {
@@ -116,11 +123,15 @@ impl Bar {
             ProgressBar::new_spinner()
         };
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
+        Self(bar, session.output)
     }
 
+    /// A log has no bar: there it is a line.
     fn say(&self, step: &str) {
         self.0.set_message(step.to_owned());
+        if self.0.is_hidden() {
+            self.1.note(step);
+        }
     }
 
     fn show(&self, progress: Progress<'_>) {

@@ -119,6 +119,13 @@ pub(super) fn add(session: &Session, command: &Add) -> anyhow::Result<()> {
     vault.save()?;
     let grant = vault.grant(&id).context("the grant is not in the vault")?;
     let bytes = Bytes::of(&config);
+    if let (false, Some(file)) = (bytes.has(&grant.pin), &command.file) {
+        session.output.note(&format!(
+            "it counts as soon as {} is in {}",
+            file.display(),
+            config.plugins.dir.display()
+        ));
+    }
     session.output.show(&listing::grant_json(grant, &bytes, now), |_| {
         format!("granted\n\n{}", listing::grant_text(grant, &bytes, now))
     })

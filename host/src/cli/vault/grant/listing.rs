@@ -46,22 +46,28 @@ impl Bytes {
                 .collect(),
         )
     }
+
+    /// Whether a plugin is in place that a grant with this pin can be for.
+    pub(super) fn has(&self, pin: &Pin) -> bool {
+        match pin {
+            Pin::Digest(digest) => self.0.contains(digest),
+            Pin::Signer(_) => true,
+        }
+    }
 }
 
 /// Whether a grant counts, in one word and a sentence.
 pub(super) fn standing(grant: &Grant, bytes: &Bytes, now: OffsetDateTime) -> (&'static str, Option<String>) {
     let renew = format!("`host grant approve {}` renews it", grant.id);
     if grant.expires.is_some_and(|expires| expires <= now) {
-        return ("expired", Some(renew));
-    }
-    match grant.pin {
-        Pin::Digest(digest) if !bytes.0.contains(&digest) => (
-            "void",
-            Some(format!(
-                "no component in the plugins directory has the bytes it was given to; {renew}"
-            )),
-        ),
-        _ => ("valid", None),
+        ("expired", Some(renew))
+    } else if bytes.has(&grant.pin) {
+        ("valid", None)
+    } else {
+        let why = format!(
+            "no component in the plugins directory has the bytes it was given to; {renew} for those that are there"
+        );
+        ("void", Some(why))
     }
 }
 
