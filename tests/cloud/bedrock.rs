@@ -4,6 +4,8 @@
 //! and checked with botocore over the bytes that arrived. Where there is no Python with botocore each
 //! test says so and passes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use llm_host_tests::event_stream::encode;
 use llm_host_tests::fake_aws::{Canned, FakeAws};
 use llm_host_tests::host::{Host, Plan};
@@ -73,6 +75,14 @@ fn frames() -> Vec<Vec<u8>> {
             &json!({"usage": {"inputTokens": 8, "outputTokens": 2, "totalTokens": 10}}),
         ),
     ]
+}
+
+/// A frame of InvokeModel's stream around a piece in the model's own form.
+fn chunk(piece: &Value) -> Vec<u8> {
+    event(
+        "chunk",
+        &json!({"bytes": STANDARD.encode(piece.to_string()), "p": "abc"}),
+    )
 }
 
 /// The text of a stream, and how it ended.
@@ -160,6 +170,51 @@ async fn streams_whole_cut_damaged_and_failing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_answer_used_is_settled() {
+    let Some(fake) = FakeAws::start().await else { return };
+    let host = start(&fake).await;
+    let begun = [
+        chunk(
+            &json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "model": "claude",
+            "content": [], "usage": {"input_tokens": 4711, "output_tokens": 1}}}),
+        ),
+        chunk(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+        chunk(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half"}})),
+    ];
+    let broken = exception("modelStreamErrorException", "The model stopped.");
+    let mut damaged = broken.clone();
+    let length = damaged.len();
+    damaged[length - 6] ^= 1;
+    let cut = broken[..20].to_vec();
+    for (number, last) in [broken, damaged, cut].into_iter().enumerate() {
+        let pieces = begun.iter().cloned().chain([last]).collect();
+        let path = "/model/.*/invoke-with-response-stream";
+        fake.answer(Canned::event_stream(path, pieces)).await;
+        let body = json!({"model": format!("bedrock/{MODEL}"), "stream": true, "bedrock": {"operation": "invoke"},
+            "messages": [{"role": "user", "content": "Hello"}]});
+        let response = host.post("/v1/chat/completions", &body).await;
+        let stream = response.text().await.expect("an answer ends well");
+        let (text, end) = read(&stream);
+        assert_eq!(text, "Half", "{stream}");
+        assert!(end["code"].is_string(), "{stream}");
+        let log = host.log().text();
+        assert_eq!(log.matches("input=4711").count(), number + 1, "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_a_stream_name_its_own_permission() {
+    let Some(fake) = FakeAws::start().await else { return };
+    let host = start(&fake).await;
+    let canned = Canned::json("/model/.*", 403, &json!({"message": ""}))
+        .header("x-amzn-errortype", "AccessDeniedException:http://x/");
+    fake.answer(canned).await;
+    let (status, text) = ask(&host, MODEL, true).await;
+    assert_eq!(status, 403, "{text}");
+    assert!(text.contains("bedrock:InvokeModelWithResponseStream"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_say_what_to_do() {
     let Some(fake) = FakeAws::start().await else { return };
     let host = start(&fake).await;
@@ -172,6 +227,27 @@ async fn refusals_say_what_to_do() {
             "This model version has reached the end of its life.",
             404,
             "newer model",
+        ),
+        (
+            429,
+            "ModelNotReadyException",
+            "The model is not ready.",
+            503,
+            "few minutes",
+        ),
+        (
+            400,
+            "ServiceQuotaExceededException",
+            "Your account has reached its quota.",
+            429,
+            "Service Quotas",
+        ),
+        (
+            403,
+            "InvalidSignatureException",
+            "Credential should be scoped to a valid region.",
+            502,
+            "region",
         ),
         (
             400,

@@ -183,14 +183,18 @@ impl Answer {
         }
     }
 
-    /// Further fields of a call.
-    pub fn call_extra(&mut self, at: u32, extra: Extras) {
-        if extra.is_empty() || !matches!(self.calls.get(&at), Some(Call::Bare | Call::Written)) {
+    /// Further fields of a call. They are told beside the message: clients take a call's pieces for
+    /// pieces of its function.
+    pub fn call_extra(&mut self, id: &str, extra: Extras) {
+        if extra.is_empty() {
             return;
         }
-        let mut delta = PartDelta::arguments(0, at, "");
-        delta.extra = extra;
-        self.push(delta);
+        let id = serde_json::Value::from(id);
+        let members: String = extra
+            .iter()
+            .map(|(name, json)| format!(",{}:{json}", serde_json::Value::from(name.as_str())))
+            .collect();
+        self.field("toolUse", format!("[{{\"toolUseId\":{id}{members}}}]"));
     }
 
     /// A block is complete. A call that came without arguments gets those of none.

@@ -143,7 +143,7 @@ fn block(at: u32, block: ContentBlock, mut raw: Object, answer: &mut Answer) {
             let mut fields: Object = raw.take_as("toolUse").unwrap_or_default();
             answer.call(at, &call.tool_use_id, &call.name);
             answer.arguments(at, fields.take("input").as_deref().map_or("{}", RawValue::get));
-            answer.call_extra(at, unplaced(fields, OF_CALLS));
+            answer.call_extra(&call.tool_use_id, unplaced(fields, OF_CALLS));
         }
         ContentBlock::CitationsContent(cited) => {
             let texts = cited.content().iter().filter_map(|piece| piece.as_text().ok());

@@ -141,7 +141,10 @@ impl Blocks {
             ContentBlockStart::ToolUse(call) => {
                 let part = self.begin(at, Block::Call, answer);
                 answer.call(part, &call.tool_use_id, &call.name);
-                answer.call_extra(part, response::unplaced(fields("toolUse"), response::OF_CALLS));
+                answer.call_extra(
+                    &call.tool_use_id,
+                    response::unplaced(fields("toolUse"), response::OF_CALLS),
+                );
             }
             ContentBlockStart::ToolResult(_) => {
                 self.begin(at, Block::OwnResult(fields("toolResult"), Vec::new()), answer);

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
 pub(crate) struct Exchange {
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    pub(crate) operation: String,
     pub(crate) model: String,
     pub(crate) region: String,
     /// The body that was sent, where there is one.
@@ -96,12 +97,13 @@ impl Exchange {
             kind: match operation {
                 "converse" => Kind::Converse,
                 "converse-stream" => Kind::ConverseStream,
-                "invoke" | "invoke-rerank" => Kind::Invoke,
+                "invoke" => Kind::Invoke,
                 "invoke-with-response-stream" => Kind::InvokeStream,
                 "invoke-embeddings" => Kind::Embeddings,
                 "models" => Kind::Models,
                 _ => Kind::Other,
             },
+            operation: operation.to_owned(),
             model: model(url)
                 .or_else(|| file["model"].as_str().map(str::to_owned))
                 .unwrap_or_default(),
@@ -117,6 +119,17 @@ impl Exchange {
     /// Whether the recorded stream is damaged on purpose.
     pub(crate) fn is_damaged(&self) -> bool {
         self.tags.iter().any(|tag| tag == "corrupt-event-stream")
+    }
+
+    /// Whether the recorded stream is damaged on purpose, or ends with an exception.
+    pub(crate) fn breaks_off(&self) -> bool {
+        let is_stream = matches!(self.kind, Kind::ConverseStream | Kind::InvokeStream) && self.status < 400;
+        let ends = || {
+            crate::plain::frames(&self.body)
+                .iter()
+                .any(|frame| frame.kind.ends_with("Exception"))
+        };
+        self.is_damaged() || is_stream && ends()
     }
 
     /// The answer's body as JSON.

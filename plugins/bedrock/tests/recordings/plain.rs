@@ -25,8 +25,12 @@ pub(crate) fn frames(body: &[u8]) -> Vec<RecordedFrame> {
     while start < body.len() {
         let (total, headers) = (number(start), number(start + 4));
         let names = String::from_utf8_lossy(&body[start + 12..start + 12 + headers]).into_owned();
-        // `:event-type`, one byte of type, two of length.
-        let at = names.find(":event-type").unwrap() + ":event-type".len() + 3;
+        // The name, one byte of type, two of length.
+        let name = [":event-type", ":exception-type", ":error-code"]
+            .into_iter()
+            .find(|name| names.contains(name));
+        let name = name.expect("a frame says what it is");
+        let at = names.find(name).unwrap() + name.len() + 3;
         let kind = names[at..]
             .split(|c: char| !c.is_ascii_alphanumeric())
             .next()
@@ -34,7 +38,7 @@ pub(crate) fn frames(body: &[u8]) -> Vec<RecordedFrame> {
         out.push(RecordedFrame {
             start,
             kind: kind.to_owned(),
-            payload: serde_json::from_slice(&body[start + 12 + headers..start + total - 4]).unwrap(),
+            payload: serde_json::from_slice(&body[start + 12 + headers..start + total - 4]).unwrap_or_default(),
         });
         start += total;
     }
@@ -267,18 +271,34 @@ fn of_part(part: &Part) -> Value {
 /// The kind of a recorded failure, by its status and words.
 pub(crate) fn kind(exchange: &Exchange) -> ErrorKind {
     let message = exchange.json()["message"].as_str().unwrap_or_default().to_owned();
+    let says = |words: &[&str]| words.iter().any(|word| message.to_lowercase().contains(word));
+    let code = exchange.headers.iter().find(|(name, _)| name == "x-amzn-errortype");
+    let code = code.map_or("", |(_, code)| code.split(':').next().unwrap_or_default());
     match exchange.status {
         404 => ErrorKind::NotFound,
+        401 => ErrorKind::Authentication,
+        403 if says(&["security token", "signature", "authentication failed"]) => ErrorKind::Authentication,
         403 => ErrorKind::Permission,
-        400 if message.contains("model identifier is invalid") => {
-            let told = exchange.headers.iter().any(|(name, _)| name == "x-amzn-errortype");
-            // Without its type the service's error is no more than a status.
-            if told {
-                ErrorKind::NotFound
-            } else {
-                ErrorKind::InvalidRequest
-            }
+        408 => ErrorKind::Timeout,
+        413 => ErrorKind::RequestTooLarge,
+        429 if says(&["per day"]) => ErrorKind::QuotaExhausted,
+        429 if code == "ModelNotReadyException" => ErrorKind::Overloaded,
+        429 => ErrorKind::RateLimited,
+        424 | 500 => ErrorKind::Upstream,
+        503 => ErrorKind::Overloaded,
+        // Without its type the service's error is no more than a status.
+        400 if code.is_empty() => ErrorKind::InvalidRequest,
+        400 if says(&["model identifier is invalid"]) => ErrorKind::NotFound,
+        400 if says(&[
+            "too long",
+            "too many input tokens",
+            "maximum context length",
+            "context limit",
+        ]) =>
+        {
+            ErrorKind::ContextLength
         }
+        400 if says(&["operation not allowed"]) => ErrorKind::Permission,
         _ => ErrorKind::InvalidRequest,
     }
 }
