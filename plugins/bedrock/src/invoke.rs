@@ -61,7 +61,7 @@ impl Form {
     /// Reads the pieces of a streamed answer.
     fn pieces(self) -> Result<Box<dyn stream::Pieces>, Error> {
         Ok(match self {
-            Self::Claude(context) => Box::new(stream::Events::new(llm_anthropic_wire::stream::Decoder::new(context))),
+            Self::Claude(context) => Box::new(claude::Chunks::new(context)),
             Self::OpenAi(asked) => Box::new(openai::Chunks::new(asked)),
             Self::Nova(context) => Box::new(nova::Chunks::new(context)?),
             Self::Text(shape, context) => Box::new(text::Chunks::new(shape, context)),
@@ -210,3 +210,6 @@ impl Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
