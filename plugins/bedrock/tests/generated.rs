@@ -2,7 +2,8 @@
 //!
 //! In: botocore's model of `bedrock-runtime` under `LLM_HOST_SPECS` (default: `../shared/specs` beside
 //! the workspace), and the forms of the families that InvokeModel offers. Out: that no valid answer
-//! fails, that a stream adds up to the whole, and that no text, call or count is lost. The service's
+//! fails, that a stream adds up to the whole, and that no text, call or count is lost; and that what is
+//! sent for requests that are drawn as well is valid. The service's
 //! shapes come with members and variants that are newer than the adapter, as they do in life. Never: an
 //! expectation that the adapter's own code had a part in.
 //!
@@ -18,6 +19,8 @@ mod converse;
 mod draw;
 #[path = "generated/families.rs"]
 mod families;
+#[path = "generated/requests.rs"]
+mod requests;
 
 use llm_plugin_bedrock::Bedrock;
 use llm_provider_sdk::Chat;

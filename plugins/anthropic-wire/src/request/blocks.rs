@@ -181,10 +181,21 @@ fn tool_result(result: ToolResult, extra: &Extras, at: &str, report: &mut Report
         let at = format!("{at}.content[{index}]");
         content.extend(match piece {
             ResultContent::Text(text) if text.is_empty() => None,
+            ResultContent::Text(text) if text.trim().is_empty() => {
+                report.add(at, "Anthropic refuses text that is only white space");
+                None
+            }
             ResultContent::Text(text) => Some(Object::of_type("text").with("text", text)),
             ResultContent::Media(media) => Some(media::encode(media, &Vec::new(), &at, report)?),
             ResultContent::Other(other) => as_it_was(&other, &at, report),
         });
+    }
+    if content.is_empty() && result.is_error {
+        report.add(
+            at,
+            "Anthropic refuses a failure that says nothing; it was sent with the word `error`",
+        );
+        content.push(Object::of_type("text").with("text", "error"));
     }
     if !content.is_empty() {
         block.put_list("content", content);

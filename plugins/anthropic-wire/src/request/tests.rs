@@ -1099,3 +1099,27 @@ fn a_schema_is_a_tool_where_the_model_has_no_other_way() {
     })];
     assert_eq!(sent(&request).body["tool_choice"], json!({"type": "any"}));
 }
+
+#[test]
+fn results_that_say_nothing() {
+    let result = |text: &str, is_error| {
+        Part::new(PartContent::ToolResult(ToolResult {
+            call_id: "t1".to_owned(),
+            name: None,
+            is_error,
+            content: vec![ResultContent::Text(text.to_owned())],
+        }))
+    };
+    for (text, is_error, content, reports) in [
+        ("", false, Value::Null, 0),
+        (" \n", false, Value::Null, 1),
+        ("", true, json!([{"type": "text", "text": "error"}]), 1),
+    ] {
+        let got = conversation(
+            "claude-sonnet-4-5",
+            vec![Message::new(Role::Tool, vec![result(text, is_error)])],
+        );
+        assert_eq!(got.body["messages"][0]["content"][0]["content"], content, "{text:?}");
+        assert_eq!(got.dropped.len(), reports, "{:?}", got.dropped);
+    }
+}

@@ -213,7 +213,7 @@ impl Encoder<'_> {
         for (index, piece) in result.content.into_iter().enumerate() {
             let at = format!("{at}.content[{index}]");
             match piece {
-                ResultContent::Text(text) => content.push(ToolResultContentBlock::Text(text)),
+                ResultContent::Text(text) => content.extend(self.text(text, &at).map(ToolResultContentBlock::Text)),
                 ResultContent::Media(media) => content.push(media::result(media, &at, self)?),
                 ResultContent::Other(own) if own.kind == "json" => {
                     content.push(ToolResultContentBlock::Json(self.splice.document(own.value)));
@@ -222,6 +222,13 @@ impl Encoder<'_> {
                     content.extend(self.own(&own, &at).map(ToolResultContentBlock::Text));
                 }
             }
+        }
+        if content.is_empty() && result.is_error {
+            self.report.add(
+                at,
+                "Bedrock refuses a failure that says nothing; it was sent with the word `error`",
+            );
+            content.push(ToolResultContentBlock::Text("error".to_owned()));
         }
         // Only some families take a status, and a result is good unless it says otherwise.
         let status = result.is_error.then_some(ToolResultStatus::Error);

@@ -408,3 +408,19 @@ fn what_claude_does_not_take_is_reported() {
     let error = encode(several, &target, Wish::default(), &settings(), false).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("n"));
 }
+
+#[test]
+fn results_that_say_nothing() {
+    for (id, text, content, reports) in [
+        ("good", "", json!([]), 0),
+        ("good", " \n", json!([]), 1),
+        ("bad", "", json!([{"text": "error"}]), 1),
+    ] {
+        let (body, dropped) = written(ask(NOVA, vec![Neutral::new(Role::Tool, vec![result(id, text)])]));
+        assert_eq!(
+            body["messages"][0]["content"][0]["toolResult"]["content"], content,
+            "{text:?}"
+        );
+        assert_eq!(dropped.len(), reports, "{dropped:?}");
+    }
+}

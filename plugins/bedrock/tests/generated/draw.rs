@@ -175,6 +175,78 @@ impl Model {
     }
 }
 
+impl Model {
+    /// What of a value the service would refuse: a member that it does not know or misses, a union with
+    /// more than one, a word that is none of its own, a length that does not fit.
+    pub(crate) fn faults(&self, shape: &str, value: &Value) -> Vec<String> {
+        let mut out = Vec::new();
+        self.check(shape, value, shape, &mut out);
+        out
+    }
+
+    fn check(&self, name: &str, value: &Value, at: &str, out: &mut Vec<String>) {
+        let shape = &self.0["shapes"][name];
+        let fits = match (shape["type"].as_str().unwrap(), value) {
+            ("structure", _) if shape["document"] == true => true,
+            ("structure", Value::Object(given)) => {
+                self.members(shape, given, at, out);
+                true
+            }
+            ("list", Value::Array(items)) => {
+                let member = shape["member"]["shape"].as_str().unwrap();
+                for (index, item) in items.iter().enumerate() {
+                    self.check(member, item, &format!("{at}[{index}]"), out);
+                }
+                within(shape, items.len())
+            }
+            ("map", Value::Object(given)) => {
+                let member = shape["value"]["shape"].as_str().unwrap();
+                given
+                    .iter()
+                    .for_each(|(name, item)| self.check(member, item, &format!("{at}.{name}"), out));
+                true
+            }
+            ("string", Value::String(text)) => {
+                let known = shape["enum"].as_array().is_none_or(|words| words.contains(value));
+                known && within(shape, text.chars().count())
+            }
+            ("blob", Value::String(text)) => STANDARD.decode(text).is_ok_and(|bytes| within(shape, bytes.len())),
+            ("integer" | "long", Value::Number(number)) => number.is_i64() || number.is_u64(),
+            ("double" | "float", Value::Number(_)) | ("boolean", Value::Bool(_)) => true,
+            _ => false,
+        };
+        if !fits {
+            out.push(format!("{at}: no {name}: {value}"));
+        }
+    }
+
+    fn members(&self, shape: &Value, given: &Map<String, Value>, at: &str, out: &mut Vec<String>) {
+        let known = shape["members"].as_object().unwrap();
+        for (name, value) in given {
+            match known.get(name) {
+                Some(member) => {
+                    let inner = member["shape"].as_str().unwrap();
+                    self.check(inner, value, &format!("{at}.{name}"), out);
+                }
+                None => out.push(format!("{at}.{name}: not known")),
+            }
+        }
+        let of_body = |name: &&Value| known[name.as_str().unwrap()]["location"].is_null();
+        let required = shape["required"].as_array().into_iter().flatten().filter(of_body);
+        for name in required.filter(|name| !given.contains_key(name.as_str().unwrap())) {
+            out.push(format!("{at}.{name}: missing"));
+        }
+        if shape["union"] == true && given.len() != 1 {
+            out.push(format!("{at}: a union of {}", given.len()));
+        }
+    }
+}
+
+fn within(shape: &Value, length: usize) -> bool {
+    let limit = |name: &str| shape[name].as_u64().and_then(|limit| usize::try_from(limit).ok());
+    limit("min").is_none_or(|min| length >= min) && limit("max").is_none_or(|max| length <= max)
+}
+
 /// A name that no model has yet.
 fn newer(draw: &mut Draw) -> String {
     format!("newer{}", draw.word())
