@@ -3,6 +3,7 @@
 //! In: `host/src`. Out: the places that break a rule. Never: a rule without its exceptions beside it,
 //! each with the reason. What the pages for people promise is in `pages`.
 
+mod codes;
 mod pages;
 
 use std::collections::BTreeSet;
