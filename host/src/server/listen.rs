@@ -1,12 +1,11 @@
 //! Listeners: where requests come in.
 //!
-//! In: an address or a path. Out: connections with small writes sent at once. Never: a request.
+//! In: an address or a path. Out: a listener. Never: what a caller asks.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::net::{TcpListener, UnixListener};
@@ -49,19 +48,7 @@ pub(super) fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-/// Serves until `stop`, then until every connection has ended. Without `TCP_NODELAY` the second
-/// small write of an answer waits for the client's acknowledgement, 40 ms and more.
-pub(super) async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("TCP_NODELAY was refused: {error}");
-        }
-    });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-}
-
+/// Serves the admin socket until `stop`, then until every connection has ended.
 pub(super) async fn serve_unix(listener: UnixListener, app: Router, stop: CancellationToken) -> std::io::Result<()> {
     axum::serve(listener, app)
         .with_graceful_shutdown(stop.cancelled_owned())

@@ -4,6 +4,7 @@
 //! stop, and then lets the answers it has begun come to their end. Never: the order of layers,
 //! which is `pipeline`'s.
 
+mod connections;
 mod ground;
 mod listen;
 pub mod memory;
@@ -97,7 +98,7 @@ pub async fn run(
 
     let watching = tokio::spawn(reload::watch(reloader.clone(), stop.clone()));
     let signals = tokio::spawn(signals::follow(reloader.clone(), stop.clone()));
-    let served = tokio::spawn(listen::serve(listener, public, stop.clone()));
+    let served = tokio::spawn(connections::serve(listener, public, stop.clone()));
     let administered = tokio::spawn(listen::serve_unix(socket, private, stop.clone()));
     ready(address);
 
