@@ -45,6 +45,9 @@ pub enum GatewayError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The body did not arrive in time.
+    #[error("the request's body did not arrive within `server.request_timeout`")]
+    BodyTooSlow,
     /// No client key, or one that is not known.
     #[error("{message}")]
     Unauthenticated {
@@ -123,6 +126,7 @@ impl GatewayError {
             Self::InvalidRequest { .. }
             | Self::UnsupportedMediaType { .. }
             | Self::BodyTooLarge { .. }
+            | Self::BodyTooSlow
             | Self::Unauthenticated { .. }
             | Self::Forbidden { .. }
             | Self::ModelNotFound { .. }
@@ -149,7 +153,7 @@ impl GatewayError {
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Overloaded | Self::ShuttingDown | Self::DeadlineExceeded { .. } => true,
+            Self::Overloaded | Self::ShuttingDown | Self::DeadlineExceeded { .. } | Self::BodyTooSlow => true,
             Self::Provider { error, .. } => error.retryable,
             Self::Plugin { retryable, .. } => *retryable,
             _ => false,

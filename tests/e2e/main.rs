@@ -6,3 +6,4 @@ mod curl;
 mod interfaces;
 mod providers;
 mod unruly;
+mod wire;

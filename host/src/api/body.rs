@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -20,10 +20,11 @@ use crate::error::GatewayError;
 /// may leave the content type to `curl`.
 ///
 /// # Errors
-/// `UnsupportedMediaType`, `BodyTooLarge`, `DeadlineExceeded`; `InvalidRequest` for a body that
+/// `UnsupportedMediaType`, `BodyTooLarge`, `BodyTooSlow`; `InvalidRequest` for a body that
 /// broke off.
 pub(super) async fn json(request: Request, context: &RequestContext, limit: u64) -> Result<Bytes, GatewayError> {
     require_json(request.headers())?;
+    require_plain(request.headers())?;
     whole(request, context, limit).await
 }
 
@@ -48,9 +49,7 @@ async fn whole(request: Request, context: &RequestContext, limit: u64) -> Result
     }
     match tokio::time::timeout_at(context.deadline.into(), all(body, limit)).await {
         Ok(result) => result,
-        Err(_) => Err(GatewayError::DeadlineExceeded {
-            message: "the request's body did not arrive within `server.request_timeout`".to_owned(),
-        }),
+        Err(_) => Err(GatewayError::BodyTooSlow),
     }
 }
 
@@ -81,6 +80,18 @@ fn require_json(headers: &HeaderMap) -> Result<(), GatewayError> {
     })
 }
 
+/// The host reads bodies as they come: a compressed one is as large as it likes to be once it is read.
+pub(super) fn require_plain(headers: &HeaderMap) -> Result<(), GatewayError> {
+    let given = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = given.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase());
+    match codings.find(|coding| !matches!(coding.as_str(), "" | "identity")) {
+        None => Ok(()),
+        Some(coding) => Err(GatewayError::UnsupportedMediaType {
+            message: format!("a body is taken as it is, without `content-encoding`; got `{coding}`"),
+        }),
+    }
+}
+
 /// Headers that a browser sets on every request across origins and no page can take off.
 const FROM_A_PAGE: [HeaderName; 2] = [ORIGIN, HeaderName::from_static("sec-fetch-site")];
 
@@ -103,6 +114,20 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_compressed_body_is_refused() {
+        for (coding, expected) in [
+            (None, true),
+            (Some("identity"), true),
+            (Some("gzip"), false),
+            (Some("BR"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            coding.map(|coding| headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding)));
+            assert_eq!(require_plain(&headers).is_ok(), expected, "{coding:?}");
+        }
+    }
 
     #[test]
     fn a_page_must_say_that_it_sends_json() {

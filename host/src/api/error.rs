@@ -95,6 +95,7 @@ impl<'e> Facts<'e> {
                 Class::InvalidRequest,
                 "request_too_large".into(),
             ),
+            GatewayError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, Class::Timeout, "request_timeout".into()),
             GatewayError::Unauthenticated { .. } => (
                 StatusCode::UNAUTHORIZED,
                 Class::Authentication,
@@ -471,6 +472,7 @@ mod tests {
                 405,
                 "method_not_allowed",
             ),
+            (GatewayError::BodyTooSlow, 408, "request_timeout"),
             (GatewayError::Overloaded, 503, "host_overloaded"),
             (GatewayError::ShuttingDown, 503, "host_shutting_down"),
             (

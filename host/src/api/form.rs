@@ -28,7 +28,7 @@ enum Value {
 /// Reads a form.
 ///
 /// # Errors
-/// `UnsupportedMediaType`, `BodyTooLarge`, `DeadlineExceeded`; `InvalidRequest` for a form that
+/// `UnsupportedMediaType`, `BodyTooLarge`, `BodyTooSlow`; `InvalidRequest` for a form that
 /// is malformed.
 pub(super) async fn read(request: Request, context: &RequestContext, limit: u64) -> Result<Form, GatewayError> {
     let content_type = request
@@ -42,6 +42,7 @@ pub(super) async fn read(request: Request, context: &RequestContext, limit: u64)
             message: format!("this takes `content-type: multipart/form-data` with a boundary; {got}"),
         });
     };
+    body::require_plain(request.headers())?;
     let bytes = body::any(request, context, limit).await?;
     let stream = futures::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(bytes)));
     let mut multipart = Multipart::new(stream, boundary);

@@ -36,6 +36,8 @@ impl<'a> Node<'a> {
             param: None,
             code: Some("invalid_json"),
         })?;
+        // Editors and shells put a mark before a file's text, which clients send on.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim_start().is_empty() {
             return Err(GatewayError::InvalidRequest {
                 message: "the body is empty; it must be a JSON object".to_owned(),

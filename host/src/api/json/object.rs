@@ -302,6 +302,12 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_before_the_text_is_none_of_it() {
+        assert_eq!(Node::parse(b"\xef\xbb\xbf{}").unwrap(), Node::Map(Vec::new()));
+        assert!(Node::parse(b"\xef\xbb\xbf").is_err());
+    }
+
+    #[test]
     fn strings_without_escapes_are_borrowed() {
         let body = br#"{"plain": "abc", "escaped": "a\nb"}"#;
         let mut object = Node::parse(body).unwrap().into_object(&Path::ROOT).unwrap();
