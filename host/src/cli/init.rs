@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::table;
-use super::{Rejected, Session, vault};
+use super::{Rejected, Session, replace_file, vault};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ pub(super) fn run(session: &Session, command: &Init) -> anyhow::Result<()> {
     let mut made = Vec::new();
     let new = !file.exists();
     if new {
-        std::fs::write(&file, TEMPLATE).with_context(|| format!("cannot write {}", file.display()))?;
+        replace_file(&file, TEMPLATE)?;
     }
     let config = Config::load(&file, &session.env).map_err(Rejected::from)?;
     made.push(("configuration", config.source.path.clone(), new));

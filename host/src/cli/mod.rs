@@ -26,6 +26,7 @@ mod run;
 mod status;
 mod vault;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -194,17 +195,31 @@ fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Replaces a file in one step, so that whoever watches it sees the old text or the new one.
+/// Makes or replaces a file in one step, so that whoever watches it sees the old text or the new one. Of a link the
+/// file that it leads to is replaced.
 fn replace_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
+    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut aside = place.as_os_str().to_owned();
     aside.push(".tmp");
     let aside = PathBuf::from(aside);
-    std::fs::write(&aside, text).with_context(|| format!("cannot write {}", aside.display()))?;
-    if let Ok(metadata) = std::fs::metadata(path) {
-        // What the file allowed others before, it allows them again.
-        let _ = std::fs::set_permissions(&aside, metadata.permissions());
-    }
-    std::fs::rename(&aside, path).with_context(|| format!("cannot replace {}", path.display()))
+    let replaced = write_synced(&aside, text).and_then(|()| {
+        if let Ok(metadata) = std::fs::metadata(&place) {
+            // What the file allowed others before, it allows them again.
+            let _ = std::fs::set_permissions(&aside, metadata.permissions());
+        }
+        std::fs::rename(&aside, &place)
+    });
+    replaced.with_context(|| {
+        // Half a text is of no use to anybody.
+        let _ = std::fs::remove_file(&aside);
+        format!("cannot write {}", path.display())
+    })
+}
+
+fn write_synced(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -182,3 +182,21 @@ fn what_a_refusal_tells_to_run_is_accepted() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_replaced_where_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, link) = (dir.path().join("host.toml"), dir.path().join("link.toml"));
+    replace_file(&file, "one").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    replace_file(&link, "two").unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
+    assert!(link.is_symlink());
+    // What cannot be put in place leaves nothing behind.
+    let taken = dir.path().join("directory");
+    std::fs::create_dir_all(taken.join("full")).unwrap();
+    assert!(replace_file(&taken, "three").is_err());
+    let left = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 3);
+}

@@ -77,9 +77,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = options
         .open(path)
         .with_context(|| format!("cannot make {}", path.display()))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("cannot write {}", path.display()))
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.with_context(|| {
+        // Half a key is none, and would stand in the way of the next attempt.
+        let _ = std::fs::remove_file(path);
+        format!("cannot write {}", path.display())
+    })
 }
 
 pub(super) fn sign(session: &Session, command: &Sign) -> anyhow::Result<()> {

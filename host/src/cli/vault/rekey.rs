@@ -144,7 +144,10 @@ impl NewKey {
         let mut aside = place.clone().into_os_string();
         aside.push(".new");
         let aside = PathBuf::from(aside);
-        generate_key_file(&aside).with_context(|| leftover(&aside, &place))?;
+        if aside.exists() {
+            bail!(leftover(&aside, &place));
+        }
+        generate_key_file(&aside)?;
         Ok(Self { aside, place })
     }
 
@@ -162,7 +165,8 @@ impl NewKey {
 
 fn leftover(aside: &Path, place: &Path) -> String {
     format!(
-        "a new key cannot be made; if {} was left by an attempt that broke off, it may be the vault's key: try it as {}",
+        "a new key cannot be made: {} was left by an attempt that broke off, and may be the vault's key; if the vault does \
+         not open, try it as {}, else remove it",
         aside.display(),
         place.display()
     )
