@@ -85,11 +85,15 @@ pub(super) fn run(session: &Session, command: &Doctor) -> anyhow::Result<()> {
 
 /// The providers to try: the one that was named, or all that there are or should be.
 fn chosen(command: &Doctor, config: &Config, snapshot: &Snapshot) -> anyhow::Result<Vec<String>> {
+    // One that is not served, and that nobody has configured, is only among the problems.
+    let problems = snapshot.problems.iter();
+    let unserved = problems.filter_map(|problem| problem.subject.strip_prefix("providers."));
     let mut known: Vec<String> = config
         .providers
         .keys()
         .chain(snapshot.providers.keys())
         .cloned()
+        .chain(unserved.map(str::to_owned))
         .collect();
     known.sort_unstable();
     known.dedup();

@@ -124,8 +124,9 @@ impl Report {
             self.output.text(&line(&finding))?;
         }
         if let Some(part) = self.parts.last_mut() {
-            if finding.status == Status::Failed {
-                self.failed.push(format!("{} {}", part.subject, finding.step));
+            let step = format!("{} {}", part.subject, finding.step);
+            if finding.status == Status::Failed && !self.failed.contains(&step) {
+                self.failed.push(step);
             }
             part.steps.push(finding);
         }

@@ -171,8 +171,18 @@ impl<'a> Patient<'a> {
     }
 
     async fn origins(&self, report: &mut Report, generation: &Generation, origins: &[String]) -> anyhow::Result<()> {
+        let manifest = &generation.plugin.manifest;
         if origins.is_empty() {
-            report.add(Finding::ok("egress", "the plugin asks for no origin"))?;
+            report.add(if manifest.egress.is_empty() {
+                Finding::ok("egress", "the plugin asks for no origin")
+            } else {
+                let detail = "the settings name no address, and without one the plugin can ask nobody";
+                let fix = format!(
+                    "write [providers.{}.settings]: host plugin inspect {} shows what may stand there",
+                    self.name, manifest.id
+                );
+                Finding::failed("egress", detail, fix)
+            })?;
         }
         let grants = self.reach.grants(generation.holder());
         let granted = |origin: &String| grants.iter().any(|grant| covers(grant, origin));
