@@ -53,6 +53,9 @@ pub(super) fn run(session: &Session, command: &Ask) -> anyhow::Result<()> {
     } else {
         command.question.clone()
     };
+    if question.trim().is_empty() {
+        bail!("the question is empty; nothing was asked");
+    }
     let key = match &command.key_file {
         Some(file) => Some(client::key_from(file)?),
         None => session.env.secret(env::KEY),

@@ -4,6 +4,7 @@
 //! Never: anything a running host does; that is `server`'s.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,14 @@ pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
     for warning in &config.source.warnings {
         tracing::warn!("{warning}");
     }
+    for dir in [&config.state_dir, &config.plugins.dir] {
+        if is_open_to_others(dir) {
+            tracing::warn!(
+                "others may write to {0}, and so decide what the host runs: chmod go-w {0}",
+                dir.display()
+            );
+        }
+    }
     // Before the first secret is read.
     server::memory::keep_private();
     let access = vault::access(&config.vault)?;
@@ -51,6 +60,19 @@ pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
             server::run(config, session.env.clone(), access, CancellationToken::new(), ready).await
         })?;
     Ok(())
+}
+
+/// Whether others than its owner may put files into a directory and take them away.
+#[cfg(unix)]
+fn is_open_to_others(dir: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    dir.metadata()
+        .is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
 }
 
 fn log_to_stderr(log: &Log) -> anyhow::Result<()> {

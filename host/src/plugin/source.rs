@@ -33,7 +33,10 @@ pub struct PluginDirectory(pub PathBuf);
 impl PluginSource for PluginDirectory {
     fn list(&self) -> Result<Vec<Candidate>, LoadError> {
         let failed = |error: std::io::Error| LoadError::Io {
-            what: format!("read the plugins directory {}", self.0.display()),
+            what: format!(
+                "read the plugins directory {}, which `plugins.dir` names and `host init` makes",
+                self.0.display()
+            ),
             error: Arc::new(error),
         };
         let mut found = Vec::new();

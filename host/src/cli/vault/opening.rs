@@ -15,6 +15,7 @@ use crate::egress::credential::VaultAccess;
 
 /// Opens the vault.
 pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Vault> {
+    has_key(config)?;
     let unlock = unlock(&config.unlock, input::passphrase)?;
     let vault = Vault::open(&config.path, &unlock, &anchor(config)?)?;
     if vault.anchor_state() == AnchorState::Created {
@@ -29,11 +30,25 @@ pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Va
 /// What a running host needs to open the vault, now and after a change of its file. The
 /// passphrase is asked for once, at the start.
 pub(in crate::cli) fn access(config: &VaultConfig) -> anyhow::Result<VaultAccess> {
+    has_key(config)?;
     Ok(VaultAccess {
         path: config.path.clone(),
         unlock: unlock(&config.unlock, input::passphrase)?,
         anchor: anchor(config)?,
     })
+}
+
+/// Whether a vault that is there has its key file beside it.
+fn has_key(config: &VaultConfig) -> anyhow::Result<()> {
+    match &config.unlock {
+        UnlockWith::KeyFile(path) if config.path.exists() && !path.exists() => bail!(
+            "the key file {} is not there, and nothing else opens {}; put its copy there, or name the right file in \
+             `vault.key_file`",
+            path.display(),
+            config.path.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What opens the vault. `ask` asks for a passphrase where nothing else has it.
