@@ -36,6 +36,12 @@ pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
     for warning in &config.source.warnings {
         tracing::warn!("{warning}");
     }
+    if config.vault.path.try_exists().is_ok_and(|there| !there) {
+        tracing::warn!(
+            "there is no vault at {}, so nothing is granted: `host vault init` makes one",
+            config.vault.path.display()
+        );
+    }
     for dir in [&config.state_dir, &config.plugins.dir] {
         if is_open_to_others(dir) {
             tracing::warn!(

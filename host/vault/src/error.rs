@@ -64,7 +64,7 @@ pub enum VaultError {
         source: io::Error,
     },
     /// There is no file at the path.
-    #[error("there is no vault at {}; create one with `host vault init`", .path.display())]
+    #[error("there is no vault at {}; restore it from a backup, or create one with `host vault init`", .path.display())]
     NotFound {
         /// Where it was looked for.
         path: PathBuf,

@@ -71,7 +71,8 @@ impl VaultKeeper {
         }
     }
 
-    /// Opens the vault if its file is not the one in use. A vault that is not there grants nothing.
+    /// Opens the vault if its file is not the one in use. A vault that is not there grants nothing; one that was
+    /// there and is gone is an error, as one that cannot be read is.
     ///
     /// # Errors
     /// Why it cannot be opened; the one in use goes on being used.
@@ -131,7 +132,8 @@ impl VaultKeeper {
 /// The vault in use is read again with the key it was opened with, so that a passphrase is
 /// stretched once and not with every reload; a vault with new keys is opened anew.
 fn open(access: &VaultAccess, in_use: Option<&Vault>) -> Result<Prepared, VaultError> {
-    if !access.path.exists() {
+    // Where that cannot be told, opening it says why.
+    if in_use.is_none() && access.path.try_exists().is_ok_and(|there| !there) {
         return Ok(Prepared::Absent);
     }
     let opened = match in_use.map(Vault::reopen) {
@@ -154,4 +156,38 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_vault_that_has_gone_leaves_the_one_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let keeper = || {
+            let access = VaultAccess {
+                path: at("vault.bin"),
+                unlock: Unlock::key_file(at("vault.key")),
+                anchor: Anchor::at(at("anchor")),
+            };
+            VaultKeeper::new(access, Arc::new(Credentials::new(MemoryStore::new())))
+        };
+        let without = keeper();
+        without.commit(without.prepare().await.unwrap(), Duration::ZERO);
+        assert_eq!(without.report(), VaultReport::default());
+
+        llm_host_vault::generate_key_file(&at("vault.key")).unwrap();
+        let key = [Unlock::key_file(at("vault.key"))];
+        drop(Vault::create(&at("vault.bin"), &key, &Anchor::at(at("anchor"))).unwrap());
+        let keeper = keeper();
+        keeper.commit(keeper.prepare().await.unwrap(), Duration::ZERO);
+        assert_eq!(keeper.report().revision, Some(1));
+        std::fs::remove_file(at("vault.bin")).unwrap();
+        let error = keeper.prepare().await.err().unwrap().to_string();
+        assert!(error.contains("there is no vault"), "{error}");
+        let report = keeper.report();
+        assert_eq!((report.revision, report.last_error), (Some(1), Some(error)));
+    }
 }

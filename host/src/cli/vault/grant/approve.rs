@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use super::listing::{self, Bytes};
 use super::subject;
 use crate::cli::plugin::{Loader, Wishes};
+use crate::cli::vault::listing::moment;
 use crate::cli::vault::opening;
 use crate::cli::{Session, count, input};
 use crate::plugin::LoadedPlugin;
@@ -149,7 +150,7 @@ fn renewal(
         differences.extend(asked);
     }
     if after.expires != before.expires {
-        let shown = |end: Option<OffsetDateTime>| end.map_or_else(|| "never".to_owned(), |end| end.date().to_string());
+        let shown = |end: Option<OffsetDateTime>| end.map_or_else(|| "never".to_owned(), moment);
         differences.push(format!("expires: {} → {}", shown(before.expires), shown(after.expires)));
     }
     Ok(Some(Renewal {
