@@ -4,8 +4,11 @@
 //! and checked with botocore over the bytes that arrived. Where there is no Python with botocore each
 //! test says so and passes.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use llm_host_tests::clients;
 use llm_host_tests::event_stream::encode;
 use llm_host_tests::fake_aws::{Canned, FakeAws};
 use llm_host_tests::host::{Host, Plan};
@@ -173,21 +176,23 @@ async fn streams_whole_cut_damaged_and_failing() {
 async fn what_a_broken_answer_used_is_settled() {
     let Some(fake) = FakeAws::start().await else { return };
     let host = start(&fake).await;
-    let begun = [
-        chunk(
-            &json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "model": "claude",
-            "content": [], "usage": {"input_tokens": 4711, "output_tokens": 1}}}),
-        ),
-        chunk(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
-        chunk(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half"}})),
-    ];
+    let begun = |tokens: u64| {
+        [
+            chunk(
+                &json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "model": "claude",
+            "content": [], "usage": {"input_tokens": tokens, "output_tokens": 1}}}),
+            ),
+            chunk(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})),
+            chunk(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Half"}})),
+        ]
+    };
     let broken = exception("modelStreamErrorException", "The model stopped.");
     let mut damaged = broken.clone();
     let length = damaged.len();
     damaged[length - 6] ^= 1;
     let cut = broken[..20].to_vec();
-    for (number, last) in [broken, damaged, cut].into_iter().enumerate() {
-        let pieces = begun.iter().cloned().chain([last]).collect();
+    for (tokens, last) in [(4711, broken), (4712, damaged), (4713, cut)] {
+        let pieces = begun(tokens).into_iter().chain([last]).collect();
         let path = "/model/.*/invoke-with-response-stream";
         fake.answer(Canned::event_stream(path, pieces)).await;
         let body = json!({"model": format!("bedrock/{MODEL}"), "stream": true, "bedrock": {"operation": "invoke"},
@@ -197,9 +202,52 @@ async fn what_a_broken_answer_used_is_settled() {
         let (text, end) = read(&stream);
         assert_eq!(text, "Half", "{stream}");
         assert!(end["code"].is_string(), "{stream}");
-        let log = host.log().text();
-        assert_eq!(log.matches("input=4711").count(), number + 1, "{log}");
+        let settled = host.log().line(&format!("input={tokens} ")).await;
+        assert!(settled.contains("settled"), "{settled}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn awss_own_client_reaches_bedrock_through_the_host() {
+    let Some(fake) = FakeAws::start().await else { return };
+    let host = start(&fake).await;
+    fake.answer(Canned::json("/model/.*/converse", 200, &whole())).await;
+    let mut stream = frames();
+    let counts = json!({"inputTokens": 8, "outputTokens": 3, "totalTokens": 11});
+    stream.pop();
+    stream.push(event(
+        "metadata",
+        &json!({"usage": counts, "metrics": {"latencyMs": 9}}),
+    ));
+    fake.answer(Canned::event_stream("/model/.*/converse-stream", stream))
+        .await;
+    let end = chunk(&json!({"type": "message_stop"}));
+    fake.answer(Canned::event_stream("/model/.*/invoke-with-response-stream", vec![end]))
+        .await;
+    let models = json!({"modelSummaries": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/a", "modelId": "amazon.nova-lite-v1:0"}]});
+    fake.answer(Canned::json("/foundation-models", 200, &models)).await;
+    let broken = vec![frames()[0].clone(), exception("throttlingException", "slow down")];
+    fake.answer(Canned::event_stream("/model/broken.model/converse-stream", broken))
+        .await;
+    let refused = Canned::json(
+        "/model/refused.model/converse",
+        429,
+        &json!({"message": "Too many requests"}),
+    )
+    .header(
+        "x-amzn-errortype",
+        "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+    );
+    fake.answer(refused).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cloud/bedrock_client.py");
+    clients::python(&host, Path::new(script)).await;
+    // What a caller of the native routes used is settled as well.
+    for counts in ["input=8 output=2", "input=8 output=3"] {
+        let settled = host.log().line(counts).await;
+        assert!(settled.contains("settled"), "{settled}");
+    }
+    let seen = fake.seen("bedrock").await;
+    assert!(seen.iter().all(|one| one.access_key_id.as_deref() == Some(KEY_ID)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
