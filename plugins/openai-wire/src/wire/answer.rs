@@ -120,6 +120,12 @@ impl Call {
         self.extra.extend(function.into_extras());
     }
 
+    /// Servers whose language has no absent values write an empty call where there is none.
+    fn says_something(&self) -> bool {
+        let named = self.id.is_some() || self.name.is_some() || self.state.is_some();
+        named || !self.arguments.is_empty() || !self.extra.is_empty()
+    }
+
     /// A custom tool's call has no neutral form, since its input is no JSON: it travels whole.
     pub(crate) fn into_custom(self) -> Annotated {
         let custom = object(&vec![
@@ -162,14 +168,15 @@ pub(crate) fn answer(mut fields: Fields<'_>, profile: &Profile) -> Answer {
         .into_iter()
         .filter_map(read::<Fields<'_>>)
         .map(|members| call(members, profile))
+        .filter(Call::says_something)
         .collect();
     // OpenAI's first form of tools, `functions`: one call, without an id.
     if let Some(function) = fields.take_object("function_call") {
         let mut call = Call::default();
         call.read_function(function);
-        answer.calls.push(call);
+        answer.calls.extend(Some(call).filter(Call::says_something));
     }
-    answer.sound = fields.take_object("audio").map(sound);
+    answer.sound = fields.take_object("audio").and_then(sound);
     for image in fields.take_list("images") {
         answer.read_part(image);
     }
@@ -333,20 +340,24 @@ fn call(mut members: Fields<'_>, profile: &Profile) -> Call {
             .and_then(|mut state| own_state(&mut state, profile)),
         ..Call::default()
     };
-    if let Some(mut custom) = members.take_object("custom") {
-        call.custom = true;
-        call.name = custom.take_some_text("name");
-        call.arguments = custom.take_text("input").unwrap_or_default();
-    }
-    if let Some(function) = members.take_object("function") {
-        call.read_function(function);
-    }
-    match members.take_text("type") {
-        Some(kind) if kind == "custom" => call.custom = true,
-        Some(kind) if kind != "function" => {
-            call.extra.push(("type".to_owned(), json_string(&kind)));
+    let kind = members.take_text("type");
+    let (function, custom) = (members.take_object("function"), members.take_object("custom"));
+    // Where both are there, one of them is empty, and the type says which.
+    call.custom = match kind.as_deref() {
+        Some("custom") => true,
+        Some("function") => false,
+        _ => custom.is_some() && function.is_none(),
+    };
+    match (function, custom) {
+        (_, Some(mut custom)) if call.custom => {
+            call.name = custom.take_some_text("name");
+            call.arguments = custom.take_text("input").unwrap_or_default();
         }
+        (Some(function), _) => call.read_function(function),
         _ => {}
+    }
+    if let Some(kind) = kind.filter(|kind| kind != "function" && kind != "custom") {
+        call.extra.push(("type".to_owned(), json_string(&kind)));
     }
     members.take_as::<()>("function");
     members.take_as::<()>("custom");
@@ -354,12 +365,17 @@ fn call(mut members: Fields<'_>, profile: &Profile) -> Call {
     call
 }
 
-fn sound(mut members: Fields<'_>) -> Sound {
-    Sound {
+/// Nothing for a sound whose id is an empty text: servers whose language has no absent values write one
+/// where there is none.
+fn sound(mut members: Fields<'_>) -> Option<Sound> {
+    let nameless = members.get("id").is_some_and(|id| id.get() == "\"\"");
+    let sound = Sound {
         data: members.take_text("data").unwrap_or_default(),
         transcript: members.take_text("transcript").unwrap_or_default(),
         extra: members.into_extras(),
-    }
+    };
+    let silent = sound.data.is_empty() && sound.transcript.is_empty();
+    (!(nameless && silent)).then_some(sound)
 }
 
 #[cfg(test)]
@@ -455,6 +471,25 @@ mod tests {
         );
         assert_eq!((e.id, e.name.as_deref()), (None, Some("legacy")));
         assert_eq!(d.extra, [("extra_content".to_owned(), r#"{"google":1}"#.to_owned())]);
+    }
+
+    #[test]
+    fn empty_members_of_servers_without_absent_values_are_nothing() {
+        let answer = read_answer(
+            r#"{"content":"hi","function_call":{"arguments":"","name":""},
+                "tool_calls":[{"index":0,"id":"","type":"function","function":{"name":"","arguments":""}}],
+                "audio":{"data":"","expires_at":0,"id":"","transcript":""},"refusal":"","annotations":null}"#,
+        );
+        let call = read_answer(
+            r#"{"tool_calls":[{"custom":{"input":"","name":""},"function":{"arguments":"{}","name":"f"},"id":"a","type":"function"}]}"#,
+        );
+        assert_eq!(
+            (call.calls[0].custom, call.calls[0].name.as_deref()),
+            (false, Some("f"))
+        );
+        assert!(answer.calls.is_empty() && answer.sound.is_none() && answer.refusal.is_empty());
+        let said = read_answer(r#"{"audio":{"expires_at":9}}"#);
+        assert!(said.sound.is_some(), "a piece of one");
     }
 
     #[test]

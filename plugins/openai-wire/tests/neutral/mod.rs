@@ -61,6 +61,11 @@ pub(crate) fn normal(mut answer: ChatResponse) -> ChatResponse {
             let carrier = choice.message.parts.remove(at);
             choice.message.extra.extend(carrier.extra);
         }
+        // A chunk that leaves a member null says nothing with it.
+        let parts = choice.message.parts.iter_mut().map(|part| &mut part.extra);
+        for extra in parts.chain([&mut choice.message.extra]) {
+            extra.retain(|(_, json)| json != "null");
+        }
         extras(&mut choice.extra);
         extras(&mut choice.message.extra);
         if let Some(json) = &mut choice.logprobs {

@@ -49,7 +49,8 @@ impl Exchange {
 /// The chat exchanges of a provider on the OpenAI wire. Says so when there are none to read.
 pub(crate) fn chats(provider: &str) -> Vec<Exchange> {
     let mut chats = all(provider);
-    chats.retain(|one| one.operation == "chat" && one.method == "POST" && one.url.contains("/chat/completions"));
+    let is_chat = |url: &str| url.contains("/chat/completions") || url.ends_with("/v1/chat");
+    chats.retain(|one| one.operation.starts_with("chat") && one.method == "POST" && is_chat(&one.url));
     chats
 }
 
@@ -330,6 +331,10 @@ fn choice_said(choice: &Value) -> Said {
         if reasoning.is_empty() {
             reasoning = text_of(&message[name]);
         }
+    }
+    if reasoning.is_empty() {
+        let details = message["reasoning_details"].as_array().into_iter().flatten();
+        reasoning = details.map(|detail| text_of(&detail["text"])).collect();
     }
     let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| {
         let function = &call["function"];
