@@ -172,7 +172,8 @@ fn of_message(whole: &Value) -> Value {
     let content = whole["output"]["message"]["content"].as_array().unwrap();
     let parts: Vec<Value> = content.iter().filter_map(of_block).collect();
     let usage = &whole["usage"];
-    let count = |name: &str| usage[name].as_u64().unwrap_or(0);
+    // Some models count in fractions of zero.
+    let count = |name: &str| usage[name].as_f64().map_or(0, |count| count as u64);
     let fields = whole.as_object().unwrap().iter().filter(|(name, value)| {
         let placed = ["output", "stopReason", "usage", "p", "serviceTier"].contains(&name.as_str());
         !placed && !value.is_null()
@@ -222,6 +223,7 @@ pub(crate) fn of_answer(answer: &ChatResponse) -> Value {
         (FinishReason::Stop, None) => "end_turn".to_owned(),
         (FinishReason::ToolCalls, None) => "tool_use".to_owned(),
         (FinishReason::Length, None) => "max_tokens".to_owned(),
+        (FinishReason::Other(word), None) => word.clone(),
         (other, None) => format!("{other:?}"),
     };
     let fields: Map<String, Value> = answer
