@@ -289,7 +289,11 @@ pub(super) fn reload(session: &Session) -> anyhow::Result<()> {
 
 pub(super) fn models(session: &Session) -> anyhow::Result<()> {
     let address = admin(session)?;
-    let answer = client::block_on(client::json(&address, Method::GET, "/v1/models"))?;
+    let (answer, status) = client::block_on(async {
+        let models = client::json(&address, Method::GET, "/v1/models").await?;
+        let status = client::json(&address, Method::GET, "/admin/status").await?;
+        Ok((models, status))
+    })?;
     let listed = answer
         .get("data")
         .and_then(Value::as_array)
@@ -303,12 +307,45 @@ pub(super) fn models(session: &Session) -> anyhow::Result<()> {
             ["model", "provider"],
             listed.iter().map(|model| [text(model, "id"), text(model, "owned_by")]),
         )
-    })
+    })?;
+    let status = Status::deserialize(&status).unwrap_or_default();
+    let silent = without_models(&status, listed);
+    if let Some(first) = silent.first() {
+        session.output.note(&format!(
+            "no list of models from {}; `host doctor {first}` says why, and they may be asked all the same",
+            silent.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The providers that serve and of which nothing is in the list.
+fn without_models<'s>(status: &'s Status, listed: &[Value]) -> Vec<&'s str> {
+    let of = |provider: &str| {
+        let id = |model: &Value| model.get("id").and_then(Value::as_str).map(str::to_owned);
+        let own = |id: String| id.strip_prefix(provider).is_some_and(|rest| rest.starts_with('/'));
+        listed.iter().filter_map(id).any(own)
+    };
+    let names = status.plugins.iter().map(|plugin| plugin.provider.as_str());
+    names.filter(|name| !of(name)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_that_lists_nothing_is_named() {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "plugins": [{"provider": "echo"}, {"provider": "ech"}, {"provider": "openai"}]
+        }))
+        .unwrap();
+        let listed = [
+            serde_json::json!({"id": "echo/echo"}),
+            serde_json::json!({"id": "openai"}),
+        ];
+        assert_eq!(without_models(&status, &listed), ["ech", "openai"]);
+    }
 
     #[test]
     fn a_status_is_told_with_what_is_wrong() {
