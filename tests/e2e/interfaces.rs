@@ -70,6 +70,28 @@ async fn every_isolation_serves_every_interface() {
     }
 }
 
+/// An instance that calls share is replaced after ten thousand of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn load_no_call_is_lost_when_a_shared_instance_is_replaced() {
+    let plan = Plan::new().plugin("echo");
+    let host = plan
+        .settings("[providers.echo]\nisolation = \"shared\"\n")
+        .start()
+        .await;
+    let asked = json!({"model": "echo/echo", "input": "a b"});
+    let callers = (0..16).map(|_| async {
+        for _ in 0..640 {
+            let (status, text) = text_of(host.post("/v1/embeddings", &asked).await).await;
+            assert_eq!(status, 200, "{text}");
+        }
+    });
+    futures::future::join_all(callers).await;
+    let status = host
+        .until("all is settled", |status| status["usage"][0]["complete"] == 10_240)
+        .await;
+    assert_eq!(status["usage"][0]["tokens"]["input"], 20_480, "{status}");
+}
+
 #[tokio::test]
 async fn a_plugin_says_what_it_can_do_instead() {
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/abi/echo-0.1.0.wasm");

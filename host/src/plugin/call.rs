@@ -2,10 +2,11 @@
 //!
 //! In: a generation and something to ask of it. Out: the adapter's answer, or why the plugin failed.
 //! Every call goes this way, whatever it asks: it is admitted, it runs in an instance that the
-//! isolation chooses, its time is limited, and its outcome counts towards the plugin's health. A
-//! call runs in a task that owns its store, because only dropping a store cancels a guest; the task
-//! ends when the caller loses interest, when a limit is met, or when the generation is stopped.
-//! Never: a retry, or a thought about which provider should answer.
+//! isolation chooses, its time is limited, and its outcome counts towards the plugin's health. Only
+//! dropping a store cancels a guest. So a call for a whole answer is part of its request's own
+//! future, one for a stream a task, and either owns its store; it ends when the caller loses
+//! interest, when a limit is met, or when the generation is stopped. Never: a retry, or a thought
+//! about which provider should answer.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::error::{CallError, Limit, one_line};
 use super::generation::{Generation, InFlight};
 use super::instance::Guest;
 use super::operation::{self, Callee, Interface};
+use super::shared::Fate;
 use super::state::GuestState;
 use super::{completions, embeddings, images, speech};
 use crate::config::Isolation;
@@ -59,6 +61,7 @@ pub(super) enum Running<T> {
     /// In an instance shared with others, which says how the call ended.
     Shared {
         outcome: oneshot::Receiver<Result<T, CallError>>,
+        fate: Arc<Fate>,
         stop: CancellationToken,
     },
 }
@@ -77,12 +80,13 @@ impl<T> Running<T> {
                     _ => Err(CallError::Drained),
                 },
             },
-            Self::Shared { outcome, stop } => match outcome.await {
+            Self::Shared { outcome, fate, stop } => match outcome.await {
                 Ok(outcome) => outcome,
                 Err(_) if stop.is_cancelled() => Err(CallError::Drained),
-                Err(_) => Err(CallError::Trapped(
-                    "another call in the shared instance ended it".into(),
-                )),
+                Err(_) => Err(CallError::Trapped(match fate.known().await {
+                    Some(error) => format!("the instance that it shared with other calls was ended: {error}"),
+                    None => "the instance that it shared with other calls was ended".to_owned(),
+                })),
             },
         }
     }
@@ -171,7 +175,14 @@ impl Generation {
         call: C,
     ) -> Result<C::Output, CallError> {
         let _in_flight = self.admit(C::INTERFACE)?;
-        let outcome = within(time, limit, async { self.start(id, call).await?.outcome().await }).await;
+        let work = async {
+            match self.config.isolation {
+                // A task would only move the work to another thread, and waking that takes a while.
+                Isolation::Fresh | Isolation::Pooled { .. } => self.run(id, call).await,
+                Isolation::Shared { .. } => self.start(id, call).await?.outcome().await,
+            }
+        };
+        let outcome = within(time, limit, work).await;
         self.note(&outcome);
         outcome
     }
@@ -197,46 +208,65 @@ impl Generation {
         call: C,
     ) -> Result<Running<C::Output>, CallError> {
         match self.config.isolation {
-            Isolation::Shared { max_concurrency } => Ok(Running::Shared {
-                outcome: self.shared.submit(self, max_concurrency, id, call).await?,
-                stop: self.stop.clone(),
-            }),
+            Isolation::Shared { max_concurrency } => {
+                let (outcome, fate) = self.shared.submit(self, max_concurrency, id, call).await?;
+                Ok(Running::Shared {
+                    outcome,
+                    fate,
+                    stop: self.stop.clone(),
+                })
+            }
             Isolation::Fresh | Isolation::Pooled { .. } => Ok(Running::Own(self.spawn(id, call))),
         }
     }
 
-    /// Runs a call in a task that owns an instance. An instance that may be kept goes back to the
-    /// pool only when its call ended well.
+    /// Runs a call in a task that owns an instance.
     fn spawn<C: Call>(self: &Arc<Self>, id: Arc<str>, call: C) -> CallTask<C::Output> {
         let generation = self.clone();
         let (tell, answer) = oneshot::channel();
-        let work = async move {
-            let mut guest = match Guest::take(&generation, id).await {
-                Ok(guest) => guest,
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            let meter = guest.store.data().meter.clone();
-            let (outcome, spent) = match meter.measure(call_in(&mut guest, &generation, call)).await {
-                Ok(output) => (Ok(output), generation.pool.give_back(guest)),
-                Err(error) => (Err(explain(&error, guest.store.data())), Some(guest)),
-            };
+        let task = self.tasks.spawn(async move {
+            let outcome = generation.run(id, call).await;
             // A caller that has gone does not listen.
             let _ = tell.send(outcome);
-            if spent.is_some() {
-                // The caller goes first: taking an instance apart takes a while.
-                tokio::task::yield_now().await;
-            }
-            drop(spent);
-        };
-        let stop = self.stop.clone();
-        let task = self.tasks.spawn(async move {
-            tokio::select! {
-                biased;
-                () = work => {}
-                () = stop.cancelled() => {}
-            }
         });
         CallTask { task, answer }
+    }
+
+    /// Runs a call in an instance of its own. One that may be kept goes back to the pool only when its
+    /// call ended well.
+    async fn run<C: Call>(self: &Arc<Self>, id: Arc<str>, call: C) -> Result<C::Output, CallError> {
+        let _counted = self.tasks.token();
+        let work = async {
+            let mut guest = Guest::take(self, id).await?;
+            let meter = guest.store.data().meter.clone();
+            let (outcome, spent) = match meter.measure(call_in(&mut guest, self, call)).await {
+                Ok(output) => (Ok(output), self.pool.give_back(guest)),
+                Err(error) => (Err(explain(&error, guest.store.data())), Some(guest)),
+            };
+            self.tidy(spent);
+            outcome
+        };
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.stop.cancelled() => Err(CallError::Drained),
+        }
+    }
+
+    /// Takes an instance apart, and makes one ahead where that is wanted: neither takes the time of a
+    /// caller.
+    pub(super) fn tidy(self: &Arc<Self>, spent: Option<Guest>) {
+        if spent.is_none() && !self.pool.wants_more() {
+            return;
+        }
+        let generation = self.clone();
+        self.tasks.spawn(async move {
+            drop(spent);
+            tokio::select! {
+                () = generation.make_ahead() => {}
+                () = generation.stop.cancelled() => {}
+            }
+        });
     }
 
     /// Counts the outcome towards the plugin's health.

@@ -256,15 +256,24 @@ impl Answer {
     fn end(&mut self, result: &Result<(), CallError>) {
         self.over = true;
         self.generation.note(result);
-        let kept = matches!(self.generation.config.isolation, Isolation::Pooled { .. });
-        if kept
-            && result.is_ok()
-            && let Some(mut running) = self.running.take()
-        {
-            self.generation.tasks.spawn(async move {
-                // How it ends no longer matters to anybody.
-                let _ = tokio::time::timeout(TO_CLOSE, running.outcome()).await;
-            });
+        let running = self.running.take();
+        if result.is_err() {
+            return;
+        }
+        match self.generation.config.isolation {
+            Isolation::Fresh => {
+                drop(running);
+                self.generation.tidy(None);
+            }
+            Isolation::Pooled { .. } => {
+                self.generation.tasks.spawn(async move {
+                    if let Some(mut running) = running {
+                        // How it ends no longer matters to anybody.
+                        let _ = tokio::time::timeout(TO_CLOSE, running.outcome()).await;
+                    }
+                });
+            }
+            Isolation::Shared { .. } => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Instances of a plugin: made fresh, or kept between calls.
+//! Instances of a plugin: made fresh, made ahead, or kept between calls.
 //!
 //! In: a generation. Out: a [`Guest`] that is ready for one call. Never: two calls in one
 //! instance at once; that is `shared`'s.
@@ -13,6 +13,10 @@ use super::error::CallError;
 use super::generation::Generation;
 use super::state::GuestState;
 use crate::config::Isolation;
+
+/// How many instances are made ahead where each call has one of its own, so that a call need not
+/// wait for its instance. They are made after a call and serve one call, as those made for it do.
+const AHEAD: usize = 2;
 
 /// An instance and the store it lives in. Dropping it ends whatever runs in it.
 pub(super) struct Guest {
@@ -43,7 +47,7 @@ impl Guest {
         }
     }
 
-    /// Takes a kept instance, or makes one.
+    /// Takes an instance that waits, or makes one.
     pub(super) async fn take(generation: &Generation, request_id: Arc<str>) -> Result<Self, CallError> {
         match generation.pool.take() {
             Some(mut guest) => {
@@ -55,9 +59,23 @@ impl Guest {
     }
 }
 
+impl Generation {
+    /// Makes the instances of the next calls. One that cannot be made is left to its call, which
+    /// says why.
+    pub(super) async fn make_ahead(&self) {
+        while self.pool.wants_more() {
+            let Ok(guest) = Guest::fresh(self, "".into()).await else {
+                return;
+            };
+            self.pool.add(guest);
+        }
+    }
+}
+
 /// Instances that wait for their next call.
 pub(super) struct Pool {
     keep: usize,
+    ahead: usize,
     max_uses: u32,
     idle: Mutex<Option<Vec<Guest>>>,
 }
@@ -73,6 +91,7 @@ impl Pool {
         };
         Self {
             keep,
+            ahead: if isolation == Isolation::Fresh { AHEAD } else { 0 },
             max_uses,
             idle: Mutex::new(Some(Vec::new())),
         }
@@ -96,6 +115,28 @@ impl Pool {
             }
             None => Some(guest),
         }
+    }
+
+    /// Whether instances are to be made ahead.
+    pub(super) fn wants_more(&self) -> bool {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.as_ref().is_some_and(|idle| idle.len() < self.ahead)
+    }
+
+    /// Takes an instance that was made ahead. One that is not wanted any more is dropped.
+    fn add(&self, guest: Guest) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = idle.as_mut().filter(|idle| idle.len() < self.ahead);
+        let unwanted = match wanted {
+            Some(idle) => {
+                idle.push(guest);
+                None
+            }
+            None => Some(guest),
+        };
+        // Taking it apart takes a while.
+        drop(idle);
+        drop(unwanted);
     }
 
     /// Drops what is kept, now and later: the generation has been replaced.

@@ -2,15 +2,17 @@
 //!
 //! In: calls, by a bounded queue. Out: their answers. What the isolation costs: a trap or a limit
 //! ends every call in the instance, and a call that its caller gave up goes on until the guest
-//! notices. Never: more calls at once than configured.
+//! notices. Never: more calls at once than configured, and no instance for ever: after
+//! [`MOST_CALLS`] another takes its place, while its own calls come to their end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::FutureExt;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::call::{Call, explain};
 use super::error::CallError;
@@ -18,14 +20,42 @@ use super::generation::Generation;
 use super::instance::Guest;
 use super::operation::Callee;
 
+/// How many calls an instance serves. A guest's memory never shrinks, and what is left of each call
+/// adds up: bindings of wit-bindgen 0.61 leave the block in which an `async` export gets its
+/// parameters, some hundred bytes.
+const MOST_CALLS: u32 = 10_000;
+
 /// The instance, once there is one.
 #[derive(Default)]
 pub(super) struct SharedInstance(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    queue: Option<mpsc::Sender<Job>>,
+    instance: Option<Handle>,
     places: Option<Arc<Semaphore>>,
+}
+
+/// The way to an instance.
+#[derive(Clone)]
+struct Handle {
+    queue: mpsc::Sender<Job>,
+    fate: Arc<Fate>,
+}
+
+/// How an instance ended.
+#[derive(Default)]
+pub(super) struct Fate {
+    /// What ended it, and every call in it, when it did not end well.
+    error: OnceLock<CallError>,
+    over: CancellationToken,
+}
+
+impl Fate {
+    /// Waits for the end of the instance. `None` when nothing was wrong with it.
+    pub(super) async fn known(&self) -> Option<&CallError> {
+        self.over.cancelled().await;
+        self.error.get()
+    }
 }
 
 struct Job {
@@ -65,7 +95,7 @@ impl<C: Call> Work for Asked<C> {
 impl SharedInstance {
     /// Takes no more calls; those that run go on.
     pub(super) fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).queue.take();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).instance.take();
     }
 
     /// Hands a call to the instance; the receiver says how it ended, or closes with the instance.
@@ -75,21 +105,27 @@ impl SharedInstance {
         places: usize,
         request_id: Arc<str>,
         call: C,
-    ) -> Result<oneshot::Receiver<Result<C::Output, CallError>>, CallError> {
+    ) -> Result<(oneshot::Receiver<Result<C::Output, CallError>>, Arc<Fate>), CallError> {
         let (reply, outcome) = oneshot::channel();
         let place = self
             .places(places)
             .acquire_owned()
             .await
             .map_err(|_| CallError::Drained)?;
-        let job = Job {
+        let mut job = Job {
             work: Box::new(Asked { call, reply }),
             request_id,
             _place: place,
         };
-        let queue = self.queue(generation, places);
-        queue.send(job).await.map_err(|_| CallError::Drained)?;
-        Ok(outcome)
+        loop {
+            let Handle { queue, fate } = self.instance(generation, places);
+            match queue.send(job).await {
+                Ok(()) => return Ok((outcome, fate)),
+                // It has just taken its last call; another takes its place.
+                Err(_) if generation.stop.is_cancelled() => return Err(CallError::Drained),
+                Err(mpsc::error::SendError(back)) => job = back,
+            }
+        }
     }
 
     fn places(&self, places: usize) -> Arc<Semaphore> {
@@ -100,32 +136,38 @@ impl SharedInstance {
             .clone()
     }
 
-    /// The queue of the instance that is there, or of a new one.
-    fn queue(&self, generation: &Arc<Generation>, places: usize) -> mpsc::Sender<Job> {
+    /// The instance that is there, or a new one.
+    fn instance(&self, generation: &Arc<Generation>, places: usize) -> Handle {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = state.queue.as_ref().filter(|queue| !queue.is_closed()) {
-            return queue.clone();
+        if let Some(instance) = state.instance.as_ref().filter(|instance| !instance.queue.is_closed()) {
+            return instance.clone();
         }
         let (queue, jobs) = mpsc::channel(places.max(1));
-        state.queue = Some(queue.clone());
-        let (stop, owner) = (generation.stop.clone(), generation.clone());
+        let instance = Handle {
+            queue,
+            fate: Arc::default(),
+        };
+        state.instance = Some(instance.clone());
+        let (stop, owner, fate) = (generation.stop.clone(), generation.clone(), instance.fate.clone());
         generation.tasks.spawn(async move {
+            let _over = fate.over.clone().drop_guard();
             tokio::select! {
                 biased;
-                () = serve(&owner, jobs) => {}
+                () = serve(&owner, jobs, &fate) => {}
                 () = stop.cancelled() => {}
             }
         });
-        queue
+        instance
     }
 }
 
 /// Owns the instance and runs the jobs until the queue closes or the guest traps.
-async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
+async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>, fate: &Fate) {
     let mut guest = match Guest::fresh(generation, "shared".into()).await {
         Ok(guest) => guest,
         Err(error) => return refuse(&mut jobs, &error),
     };
+    let mut left = MOST_CALLS;
     let meter = guest.store.data().meter.clone();
     let work = async {
         let Guest { store, instance, .. } = &mut guest;
@@ -145,6 +187,11 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
                         job = jobs.recv(), if open => match job {
                             Some(job) => {
                                 running.push(run(job, callee).boxed());
+                                left = left.saturating_sub(1);
+                                if left == 0 {
+                                    // What is in the queue still comes.
+                                    jobs.close();
+                                }
                             }
                             None => open = false,
                         },
@@ -157,6 +204,8 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>) {
     let outcome: wasmtime::Result<()> = meter.measure(work).await;
     if let Err(error) = outcome {
         let error = explain(&error, guest.store.data());
+        // It is set once, here.
+        let _ = fate.error.set(error.clone());
         generation.note::<()>(&Err(error.clone()));
         refuse(&mut jobs, &error);
     }
