@@ -8,11 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Enabled, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Enabled, PoolingAllocationConfig};
 
 use super::bindings::base;
 use super::error::{LoadError, one_line};
 use super::state::GuestState;
+use crate::config::Config;
 
 /// How often a running guest is interrupted so that its limits can be looked at.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -37,6 +38,18 @@ pub struct Capacity {
     pub calls: usize,
     /// Elements of a table, the most that any plugin is allowed.
     pub table_elements: usize,
+}
+
+impl Capacity {
+    /// What a configuration may need: a request in work has one instance at a time.
+    pub fn of(config: &Config) -> Self {
+        let of_providers = config.providers.values().map(|provider| &provider.limits);
+        let tables = of_providers.chain([&config.limits]).map(|limits| limits.table_elements);
+        Self {
+            calls: config.server.max_concurrent_requests,
+            table_elements: tables.max().unwrap_or_default(),
+        }
+    }
 }
 
 /// The engine, shared by every plugin.
@@ -108,9 +121,9 @@ impl Engine {
     }
 }
 
-fn config(cache_dir: &Path) -> Result<Config, LoadError> {
+fn config(cache_dir: &Path) -> Result<wasmtime::Config, LoadError> {
     make_private(cache_dir)?;
-    let mut config = Config::new();
+    let mut config = wasmtime::Config::new();
     config.wasm_component_model(true);
     config.wasm_component_model_async(true);
     config.epoch_interruption(true);

@@ -16,7 +16,7 @@ use crate::egress::service::Service;
 use crate::egress::timeout::Timeouts;
 use crate::egress::{Egress, Parts};
 use crate::pipeline;
-use crate::plugin::{Capacity, Engine, LoadError};
+use crate::plugin::{Capacity, Engine};
 use crate::reload::{Foundations, ReloadError, Reloader};
 
 /// What a host stands on.
@@ -40,7 +40,8 @@ impl Ground {
         let client = Arc::new(client(config).map_err(|error| failed(&error))?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let identity = Identity::new(clock.clone(), env, &client).map_err(|error| failed(&error))?;
-        let engine = engine(config).map_err(|error| failed(&error))?;
+        let engine = Engine::with_capacity(&config.plugins.cache_dir, Capacity::of(config));
+        let engine = engine.map_err(|error| failed(&error))?;
         let limits = &config.egress;
         Ok(Self {
             vault: keeper,
@@ -85,17 +86,6 @@ impl Ground {
         let foundations = Foundations::new(self.engine.clone(), egress, self.client());
         Reloader::start(config, env, foundations, self.vault.clone()).await
     }
-}
-
-/// A request in work has one instance at a time.
-fn engine(config: &Config) -> Result<Engine, LoadError> {
-    let of_providers = config.providers.values().map(|provider| &provider.limits);
-    let tables = of_providers.chain([&config.limits]).map(|limits| limits.table_elements);
-    let capacity = Capacity {
-        calls: config.server.max_concurrent_requests,
-        table_elements: tables.max().unwrap_or_default(),
-    };
-    Engine::with_capacity(&config.plugins.cache_dir, capacity)
 }
 
 fn client(config: &Config) -> Result<Client, String> {

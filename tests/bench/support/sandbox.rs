@@ -13,7 +13,7 @@ use llm_host::egress::credential::{CredentialFacts, Credentials, Grant, MemorySt
 use llm_host::egress::service::Service;
 use llm_host::egress::{Egress, EgressError, EgressRequest, UpstreamResponse};
 use llm_host::llm::{ChatEvent, ChatRequest, Message, Part, PartContent, Role, Sampling};
-use llm_host::plugin::{Engine, Generation, LoadedPlugin, TrustPolicy};
+use llm_host::plugin::{Capacity, Engine, Generation, LoadedPlugin, TrustPolicy};
 use llm_host_tests::{built, places};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ impl Sandbox {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = Config::parse("", &dir.path().join("host.toml"), &Env::default()).expect("defaults are sound");
-        let engine = Engine::new(&places::compiled()).expect("an engine");
+        let engine = Engine::with_capacity(&places::compiled(), Capacity::of(&config)).expect("an engine");
         Self {
             engine: Arc::new(engine),
             config,
