@@ -3,18 +3,22 @@
 //! In: a generation and something to ask of it. Out: the adapter's answer, or why the plugin failed.
 //! Every call goes this way, whatever it asks: it is admitted, it runs in an instance that the
 //! isolation chooses, its time is limited, and its outcome counts towards the plugin's health. Only
-//! dropping a store cancels a guest. So a call for a whole answer is part of its request's own
-//! future, one for a stream a task, and either owns its store; it ends when the caller loses
-//! interest, when a limit is met, or when the generation is stopped. Never: a retry, or a thought
-//! about which provider should answer.
+//! dropping a store cancels a guest. So a call owns its store and is part of its request's own future: a
+//! task would only move it to another thread, and waking that takes a while. It ends when the caller
+//! loses interest, when a limit is met, or when the generation is stopped. Never: a retry, or a
+//! thought about which provider should answer.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CallError, Limit, one_line};
@@ -42,22 +46,30 @@ pub(super) trait Call: Send + 'static {
 /// What the adapter reports, or why the plugin failed.
 pub(super) type Answered<T> = Result<Result<T, llm::Error>, CallError>;
 
-/// A call's task; dropping it drops the store and everything the guest had open.
-pub(super) struct CallTask<T> {
-    task: JoinHandle<()>,
-    answer: oneshot::Receiver<Result<T, CallError>>,
+/// A call that goes on while its answer is waited for; dropping it drops the store and everything the
+/// guest had open.
+pub(super) struct OwnCall<T> {
+    /// Until it has ended.
+    call: Option<BoxFuture<'static, Result<T, CallError>>>,
+    /// Until somebody asks for it.
+    outcome: Option<Result<T, CallError>>,
 }
 
-impl<T> Drop for CallTask<T> {
-    fn drop(&mut self) {
-        self.task.abort();
+impl<T> OwnCall<T> {
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        if let Some(call) = &mut self.call
+            && let Poll::Ready(outcome) = call.as_mut().poll(cx)
+        {
+            self.call = None;
+            self.outcome = Some(outcome);
+        }
     }
 }
 
 /// A call that has been started.
 pub(super) enum Running<T> {
-    /// In a task of its own.
-    Own(CallTask<T>),
+    /// In an instance of its own.
+    Own(OwnCall<T>),
     /// In an instance shared with others, which says how the call ended.
     Shared {
         outcome: oneshot::Receiver<Result<T, CallError>>,
@@ -67,19 +79,38 @@ pub(super) enum Running<T> {
 }
 
 impl<T> Running<T> {
+    /// Waits for something that the call brings about; the call goes on meanwhile.
+    pub(super) async fn beside<O>(&mut self, waited: impl Future<Output = O>) -> O {
+        let Self::Own(own) = self else {
+            return waited.await;
+        };
+        let mut waited = pin!(waited);
+        poll_fn(|cx| {
+            // What is there already comes before more is made.
+            if let Poll::Ready(output) = waited.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            own.advance(cx);
+            waited.as_mut().poll(cx)
+        })
+        .await
+    }
+
     /// Waits for the outcome.
     pub(super) async fn outcome(&mut self) -> Result<T, CallError> {
         match self {
-            Self::Own(CallTask { task, answer }) => match answer.await {
-                Ok(outcome) => outcome,
-                // The task has ended without an answer, so this does not wait.
-                Err(_) => match task.await {
-                    Err(error) if error.is_panic() => {
-                        Err(CallError::Trapped("the host failed while running it".into()))
+            Self::Own(own) => {
+                poll_fn(|cx| {
+                    own.advance(cx);
+                    match own.outcome.take() {
+                        Some(outcome) => Poll::Ready(outcome),
+                        // It has been asked for before.
+                        None if own.call.is_none() => Poll::Ready(Err(CallError::Drained)),
+                        None => Poll::Pending,
                     }
-                    _ => Err(CallError::Drained),
-                },
-            },
+                })
+                .await
+            }
             Self::Shared { outcome, fate, stop } => match outcome.await {
                 Ok(outcome) => outcome,
                 Err(_) if stop.is_cancelled() => Err(CallError::Drained),
@@ -175,14 +206,7 @@ impl Generation {
         call: C,
     ) -> Result<C::Output, CallError> {
         let _in_flight = self.admit(C::INTERFACE)?;
-        let work = async {
-            match self.config.isolation {
-                // A task would only move the work to another thread, and waking that takes a while.
-                Isolation::Fresh | Isolation::Pooled { .. } => self.run(id, call).await,
-                Isolation::Shared { .. } => self.start(id, call).await?.outcome().await,
-            }
-        };
-        let outcome = within(time, limit, work).await;
+        let outcome = within(time, limit, async { self.start(id, call).await?.outcome().await }).await;
         self.note(&outcome);
         outcome
     }
@@ -216,20 +240,15 @@ impl Generation {
                     stop: self.stop.clone(),
                 })
             }
-            Isolation::Fresh | Isolation::Pooled { .. } => Ok(Running::Own(self.spawn(id, call))),
+            Isolation::Fresh | Isolation::Pooled { .. } => {
+                let generation = self.clone();
+                let call = async move { generation.run(id, call).await };
+                Ok(Running::Own(OwnCall {
+                    call: Some(call.boxed()),
+                    outcome: None,
+                }))
+            }
         }
-    }
-
-    /// Runs a call in a task that owns an instance.
-    fn spawn<C: Call>(self: &Arc<Self>, id: Arc<str>, call: C) -> CallTask<C::Output> {
-        let generation = self.clone();
-        let (tell, answer) = oneshot::channel();
-        let task = self.tasks.spawn(async move {
-            let outcome = generation.run(id, call).await;
-            // A caller that has gone does not listen.
-            let _ = tell.send(outcome);
-        });
-        CallTask { task, answer }
     }
 
     /// Runs a call in an instance of its own. One that may be kept goes back to the pool only when its
@@ -246,16 +265,20 @@ impl Generation {
             self.tidy(spent);
             outcome
         };
+        // A panic would take the whole connection along.
+        let work = AssertUnwindSafe(work).catch_unwind();
         tokio::select! {
             biased;
-            outcome = work => outcome,
+            outcome = work => {
+                outcome.unwrap_or_else(|_| Err(CallError::Trapped("the host failed while running it".into())))
+            }
             () = self.stop.cancelled() => Err(CallError::Drained),
         }
     }
 
-    /// Takes an instance apart, and makes one ahead where that is wanted: neither takes the time of a
-    /// caller.
-    pub(super) fn tidy(self: &Arc<Self>, spent: Option<Guest>) {
+    /// Takes what is left of a call apart, and makes an instance ahead where that is wanted: neither
+    /// takes the time of a caller.
+    pub(super) fn tidy<S: Send + 'static>(self: &Arc<Self>, spent: Option<S>) {
         if spent.is_none() && !self.pool.wants_more() {
             return;
         }

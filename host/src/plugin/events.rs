@@ -147,7 +147,7 @@ impl Generation {
             batches,
         };
         let mut running = self.start(id, call).await?;
-        match waiting.await {
+        match running.beside(waiting).await {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => return Ok(Err(refused)),
             Err(_) => {
@@ -155,7 +155,7 @@ impl Generation {
                 return Err(CallError::Contract("it gave neither a stream nor an error".into()));
             }
         }
-        let first = receiver.next().await;
+        let first = running.beside(receiver.next()).await;
         Ok(Ok((running, first, receiver)))
     }
 }
@@ -229,7 +229,12 @@ impl Answer {
         if let Some(violation) = self.fault.take() {
             return Some(self.last(Vec::new(), Err(CallError::Contract(violation.0))));
         }
-        let outcome = match self.patience.next(&mut self.batches).await {
+        let next = self.patience.next(&mut self.batches);
+        let next = match &mut self.running {
+            Some(running) => running.beside(next).await,
+            None => next.await,
+        };
+        let outcome = match next {
             Ok(Some(mut batch)) => match self.grammar.accept(&mut batch) {
                 Ok(()) if !self.grammar.ended() => return Some(batch),
                 Ok(()) => (batch, Ok(())),
@@ -261,10 +266,7 @@ impl Answer {
             return;
         }
         match self.generation.config.isolation {
-            Isolation::Fresh => {
-                drop(running);
-                self.generation.tidy(None);
-            }
+            Isolation::Fresh => self.generation.tidy(running),
             Isolation::Pooled { .. } => {
                 self.generation.tasks.spawn(async move {
                     if let Some(mut running) = running {

@@ -3,6 +3,7 @@
 //! In: a generation. Out: a [`Guest`] that is ready for one call. Never: two calls in one
 //! instance at once; that is `shared`'s.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::Store;
@@ -63,11 +64,11 @@ impl Generation {
     /// Makes the instances of the next calls. One that cannot be made is left to its call, which
     /// says why.
     pub(super) async fn make_ahead(&self) {
-        while self.pool.wants_more() {
+        while let Some(place) = self.pool.place_ahead() {
             let Ok(guest) = Guest::fresh(self, "".into()).await else {
                 return;
             };
-            self.pool.add(guest);
+            place.fill(guest);
         }
     }
 }
@@ -78,6 +79,28 @@ pub(super) struct Pool {
     ahead: usize,
     max_uses: u32,
     idle: Mutex<Option<Vec<Guest>>>,
+    /// Instances that are being made ahead.
+    coming: AtomicUsize,
+}
+
+/// A place for an instance that is being made ahead.
+struct Place<'p>(&'p Pool);
+
+impl Place<'_> {
+    fn fill(self, guest: Guest) {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.as_mut() {
+            return idle.push(guest);
+        }
+        // Taking it apart takes a while.
+        drop(idle);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.coming.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -94,6 +117,7 @@ impl Pool {
             ahead: if isolation == Isolation::Fresh { AHEAD } else { 0 },
             max_uses,
             idle: Mutex::new(Some(Vec::new())),
+            coming: AtomicUsize::new(0),
         }
     }
 
@@ -117,26 +141,21 @@ impl Pool {
         }
     }
 
-    /// Whether instances are to be made ahead.
+    /// Whether an instance is to be made ahead.
     pub(super) fn wants_more(&self) -> bool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.as_ref().is_some_and(|idle| idle.len() < self.ahead)
+        let coming = self.coming.load(Ordering::Relaxed);
+        idle.as_ref().is_some_and(|idle| idle.len() + coming < self.ahead)
     }
 
-    /// Takes an instance that was made ahead. One that is not wanted any more is dropped.
-    fn add(&self, guest: Guest) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = idle.as_mut().filter(|idle| idle.len() < self.ahead);
-        let unwanted = match wanted {
-            Some(idle) => {
-                idle.push(guest);
-                None
-            }
-            None => Some(guest),
-        };
-        // Taking it apart takes a while.
-        drop(idle);
-        drop(unwanted);
+    /// A place for an instance, when one is wanted: of those who ask at once only as many make one
+    /// as there are places.
+    fn place_ahead(&self) -> Option<Place<'_>> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let coming = self.coming.load(Ordering::Relaxed);
+        idle.as_ref().filter(|idle| idle.len() + coming < self.ahead)?;
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Some(Place(self))
     }
 
     /// Drops what is kept, now and later: the generation has been replaced.

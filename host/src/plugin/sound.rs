@@ -143,7 +143,7 @@ impl Generation {
             pieces,
         };
         let mut running = self.start(id, call).await?;
-        match waiting.await {
+        match running.beside(waiting).await {
             Ok(Ok(head)) => Ok(Ok((head, running, receiver))),
             Ok(Err(refused)) => Ok(Err(refused)),
             Err(_) => {
@@ -181,7 +181,7 @@ impl Body {
 
     /// The next piece; `None` when the sound is complete.
     async fn next(&mut self) -> Result<Option<Bytes>, GatewayError> {
-        let ended = match self.patience.next(&mut self.pieces).await {
+        let ended = match self.running.beside(self.patience.next(&mut self.pieces)).await {
             Ok(Some(piece)) => return Ok(Some(piece.into())),
             Ok(None) => {
                 let (time, limit) = self.patience.left();
