@@ -73,6 +73,26 @@ pub struct ConfigError {
     pub(super) absence: bool,
 }
 
+/// Of a longer line only what stands around the place is shown.
+const LONGEST: usize = 160;
+
+/// A line as it is shown, and how many characters of that stand before the place.
+fn cut(line: &str, before: usize) -> (String, usize) {
+    let first = match line.chars().count() {
+        length if length <= LONGEST => 0,
+        _ => before.saturating_sub(LONGEST / 2),
+    };
+    let mut rest = line.chars().skip(first);
+    // A tab is as wide as the terminal likes; as one space the marks stay in line.
+    let shown = rest.by_ref().take(LONGEST).map(|c| if c == '\t' { ' ' } else { c });
+    let mark = if first > 0 { "…" } else { "" };
+    let mut text = format!("{mark}{}", shown.collect::<String>());
+    if rest.next().is_some() {
+        text.push('…');
+    }
+    (text, before.saturating_sub(first) + mark.chars().count())
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gutter = match &self.place {
@@ -83,10 +103,9 @@ impl fmt::Display for ConfigError {
                 width,
                 text,
             } => {
-                // A tab is as wide as the terminal likes; as one space the marks stay in line.
-                let shown = text.replace('\t', " ");
-                let indent = " ".repeat(column.saturating_sub(1));
-                let marks = "^".repeat(*width);
+                let (shown, before) = cut(text, column.saturating_sub(1));
+                let indent = " ".repeat(before);
+                let marks = "^".repeat((*width).min(shown.chars().count().saturating_sub(before).max(1)));
                 writeln!(f, "{path}:{line}:{column}: {}", self.message)?;
                 writeln!(f, "{line:>6} | {shown}")?;
                 write!(f, "       | {indent}{marks}")?;

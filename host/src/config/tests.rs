@@ -589,3 +589,23 @@ fn a_wrong_limit_hides_no_other_error() {
     }
     assert_eq!(found.len(), 3, "{found:?}");
 }
+
+#[test]
+fn of_a_long_line_the_place_is_shown() {
+    let long = "a".repeat(1_000_000);
+    for text in [
+        format!("{long}\n"),
+        format!("[server]\nmax_body = {{ {long} = 1 }} # {long}\n"),
+        format!("\tx = [ # {long}\n"),
+    ] {
+        let shown = parse(&text).unwrap_err().to_string();
+        assert!(shown.lines().all(|line| line.chars().count() < 300), "{shown}");
+        let lines: Vec<&str> = shown.lines().collect();
+        let quoted = lines.iter().position(|line| line.contains(" | ")).unwrap();
+        let marks = lines[quoted + 1].chars().count();
+        assert!(
+            marks <= lines[quoted].chars().count() + 1,
+            "the marks are below the text:\n{shown}"
+        );
+    }
+}
