@@ -8,6 +8,7 @@ mod asked;
 mod completion;
 mod definition;
 mod message;
+mod others;
 mod random;
 mod schema;
 
@@ -261,4 +262,47 @@ async fn accounted(bench: &Bench, request: &Value, reply: Reply) -> Result<(), S
     Err(format!(
         "lost without a word: {lost:?}\n  asked {request}\n  sent {arrived}\n  dropped {dropped:?}"
     ))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_vectors_and_pictures_go_both_ways() {
+    let bench = Bench::start(&[]).await;
+    let mut faults = Faults::default();
+    for operation in others::OPERATIONS {
+        let Some((asked, answered)) = operation.definitions() else {
+            return;
+        };
+        for seed in seeds() {
+            let request = operation.request(&asked, seed);
+            let answer = operation.answer(&answered, &request, seed);
+            let outcome = both_ways(&bench, operation.path, &request, &answer).await;
+            faults.note(seed, outcome.map_err(|fault| format!("{}: {fault}", operation.path)));
+        }
+    }
+    faults.none();
+}
+
+async fn both_ways(bench: &Bench, path: &str, request: &Value, answer: &Value) -> Result<(), String> {
+    let exchange = bench.send("openai", path, request, Reply::json(200, answer)).await;
+    let Some(received) = &exchange.received else {
+        return Err(format!(
+            "{} {}\n  {request}",
+            exchange.answer.status, exchange.answer.raw
+        ));
+    };
+    let (sent, asked) = (others::meaning(&received.json()), others::meaning(request));
+    plain::same("sent", &sent, "asked", &asked)
+        .map_err(|fault| format!("{fault}\n  dropped {:?}", dropped(&exchange)))?;
+    if exchange.answer.status != 200 {
+        return Err(format!(
+            "{} {}\n  {answer}",
+            exchange.answer.status, exchange.answer.raw
+        ));
+    }
+    let mut got = exchange.answer.json()?;
+    for picture in got["data"].as_array_mut().into_iter().flatten() {
+        // What the bytes are, where that is known.
+        picture["media_type"] = Value::Null;
+    }
+    plain::same("caller's", &gpt::visible(&got), "whole", &gpt::visible(answer))
 }

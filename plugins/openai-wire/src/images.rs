@@ -138,7 +138,6 @@ pub fn decode(body: &[u8], dropped: Vec<DroppedField>, profile: &Profile) -> Res
     let format = fields.get("output_format").and_then(read::<String>);
     let media_type = format!("image/{}", format.as_deref().unwrap_or("png"));
     let mut images = Vec::new();
-    let mut revised_prompt = None;
     let mut beside = Vec::new();
     for raw in fields.take_list("data") {
         let mut item: Fields<'_> = read(raw).ok_or_else(|| fault("a picture that is no object"))?;
@@ -153,19 +152,12 @@ pub fn decode(body: &[u8], dropped: Vec<DroppedField>, profile: &Profile) -> Res
             _ => String::new(),
         };
         images.push(Media::new(media_type, source));
-        // The first picture's prompt has a place of its own; those of others stand beside them.
-        match (&revised_prompt, item.get("revised_prompt").and_then(read::<String>)) {
-            (None, Some(prompt)) if images.len() == 1 => {
-                item.take("revised_prompt");
-                revised_prompt = Some(prompt);
-            }
-            _ => {}
-        }
         beside.push(item.into_extras());
     }
     if images.is_empty() {
         return Err(fault("no picture"));
     }
+    let revised_prompt = shared_prompt(&mut beside);
     let usage = fields.take("usage").and_then(|raw| usage::of_images(raw, profile));
     let mut extra = fields.into_extras();
     extra.extend(details(beside));
@@ -176,6 +168,20 @@ pub fn decode(body: &[u8], dropped: Vec<DroppedField>, profile: &Profile) -> Res
         dropped,
         extra,
     })
+}
+
+/// Takes the prompt that all pictures were made from, if there is one; different ones stay beside theirs.
+fn shared_prompt(beside: &mut [Extras]) -> Option<String> {
+    let named = |(name, _): &&(String, String)| name == "revised_prompt";
+    let first = beside.first()?.iter().find(named)?.1.clone();
+    let shared = beside
+        .iter()
+        .all(|members| members.iter().find(named).is_some_and(|(_, json)| *json == first));
+    let prompt = serde_json::from_str(&first).ok().filter(|_| shared)?;
+    for members in beside {
+        members.retain(|(name, _)| name != "revised_prompt");
+    }
+    Some(prompt)
 }
 
 /// What the provider says of each picture, e.g. its filter's findings: a list in their order.

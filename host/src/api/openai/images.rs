@@ -140,21 +140,41 @@ fn no_stream() -> GatewayError {
 }
 
 /// Encodes an answer. `created` is when, in seconds since 1970.
+/// The field in which an adapter says of each picture what has no place of its own.
+const DETAILS: &str = "image_details";
+
+/// What is said of each picture, in their order; nothing where it cannot be told which it belongs to.
+fn details(response: &Response) -> Option<Vec<llm::Extras>> {
+    let (_, json) = response.extra.iter().find(|(name, _)| name == DETAILS)?;
+    let items = Node::parse(json.as_bytes()).ok()?.into_list(&Path::ROOT).ok()?;
+    let all: Result<Vec<_>, _> = items
+        .into_iter()
+        .map(|item| item.into_object(&Path::ROOT).map(|object| object.rest()))
+        .collect();
+    all.ok().filter(|all| all.len() == response.images.len())
+}
+
 fn encode(response: &Response, created: u64) -> Bytes {
+    let details = details(response);
+    let none = llm::Extras::new();
     let mut out = BytesMut::with_capacity(1024);
     let mut object = Object::begin(&mut out);
     if !response.extra.iter().any(|(name, _)| name == "created") {
         object.field("created", &created);
     }
-    object.list("data", &response.images, |out, image| {
+    object.list("data", response.images.iter().enumerate(), |out, (at, image)| {
+        let own = details.as_ref().and_then(|all| all.get(at)).unwrap_or(&none);
         let mut entry = Object::begin(out);
         match &image.source {
             llm::MediaSource::Inline(bytes) => entry.field("b64_json", &STANDARD.encode(bytes)),
             llm::MediaSource::Url(url) => entry.field("url", url),
             llm::MediaSource::File(id) => entry.field("file_id", id),
         }
-        entry.optional("revised_prompt", response.revised_prompt.as_ref());
+        if !own.iter().any(|(name, _)| name == "revised_prompt") {
+            entry.optional("revised_prompt", response.revised_prompt.as_ref());
+        }
         entry.optional("media_type", Some(&image.media_type).filter(|kind| !kind.is_empty()));
+        entry.extras(own, &["b64_json", "url", "file_id", "media_type"]);
         entry.end();
     });
     if let Some(used) = &response.usage {
@@ -162,7 +182,49 @@ fn encode(response: &Response, created: u64) -> Bytes {
         usage::write_media(&mut inner, used, "input_tokens_details");
         inner.end();
     }
-    object.extras(&response.extra, &["data", "usage"]);
+    let written = if details.is_some() { DETAILS } else { "data" };
+    object.extras(&response.extra, &["data", "usage", written]);
     object.end();
     out.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn answer(details: &str) -> Value {
+        let image = |byte| llm::Media {
+            media_type: String::new(),
+            source: llm::MediaSource::Inline(vec![byte]),
+            name: None,
+            detail: None,
+        };
+        let response = Response {
+            images: vec![image(0), image(1)],
+            revised_prompt: Some("shared".into()),
+            usage: None,
+            dropped: vec![],
+            extra: vec![
+                ("image_details".into(), details.into()),
+                ("size".into(), "\"s\"".into()),
+            ],
+        };
+        serde_json::from_slice(&encode(&response, 5)).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_of_a_picture_stands_at_the_picture() {
+        let seen = answer(r#"[{},{"revised_prompt":"own","b64_json":"no","content_filter_results":{}}]"#);
+        let expected = json!({"created": 5, "size": "s", "data": [
+            {"b64_json": "AA==", "revised_prompt": "shared"},
+            {"b64_json": "AQ==", "revised_prompt": "own", "content_filter_results": {}},
+        ]});
+        assert_eq!(seen, expected);
+        // Where it cannot be told whose it is, it stays as it came.
+        for odd in ["[{}]", "{}", "[1,2]"] {
+            assert_eq!(answer(odd)["image_details"].to_string(), odd);
+        }
+    }
 }

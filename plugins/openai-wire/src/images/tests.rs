@@ -150,3 +150,15 @@ fn what_is_no_picture_is_the_providers_fault() {
     let error = decode(refused, Vec::new(), &Profile::OPENAI).unwrap_err();
     assert_eq!(error.kind, ErrorKind::ContentFiltered);
 }
+
+#[test]
+fn one_prompt_of_all_pictures_is_the_answers() {
+    let prompts = |first: &str, second: &str| {
+        let item = |prompt: &str| json!({"url": "https://x/", "revised_prompt": prompt});
+        let body = json!({"data": [item(first), item(second)]}).to_string();
+        let answer = decode(body.as_bytes(), Vec::new(), &Profile::OPENAI).unwrap();
+        (answer.revised_prompt, answer.extra.len())
+    };
+    assert_eq!(prompts("a", "a"), (Some("a".to_owned()), 0));
+    assert_eq!(prompts("a", "b"), (None, 1));
+}
