@@ -17,6 +17,7 @@
 //! | a streamed answer | [`framer::sse`], [`framer::ndjson`] or [`framer::event_stream`], a [`StreamDecoder`] over it, [`EventStream::decode`] |
 //! | a failed answer | [`Error::from_response`](types::Error::from_response), then the provider's own codes; [`error`] |
 //! | fields nobody knows yet | [`json`]: take out what is known, carry the rest in `extra` |
+//! | what only OpenAI's API says | [`openai`]: a choice among some tools, calls with free text |
 //! | what cannot be carried | [`DroppedField`](types::DroppedField), in the answer's `dropped` |
 //! | a whole answer out of a stream | [`fold::fold`] |
 //! | tests without a network | [`testing`] |
@@ -54,6 +55,7 @@ mod guest;
 pub mod host;
 pub mod http;
 pub mod json;
+pub mod openai;
 mod platform;
 pub mod stream;
 #[cfg(not(target_arch = "wasm32"))]

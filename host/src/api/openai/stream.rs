@@ -146,7 +146,7 @@ impl Encoder {
             (llm::DeltaContent::ToolCall(call), Kind::ToolCall(position)) => {
                 self.call(out, head, position, call);
             }
-            (llm::DeltaContent::Other(other), Kind::ToolCall(Some(position))) => {
+            (llm::DeltaContent::Other(other), Kind::OwnCall(position)) => {
                 let own = own_call(&other.value, position);
                 let write = |d: &mut Object<'_>| d.list("tool_calls", [own], |out, own| write::raw(out, &own));
                 self.chunk_with(out, head, write, unfinished);

@@ -3,6 +3,7 @@
 //! In: one part and who says it. Out: one block, or none and a reason. Never: a thinking block
 //! without the signature it came with, since the API refuses an altered one.
 
+use llm_provider_sdk::openai;
 use llm_provider_sdk::types::{
     Annotated, CacheHint, Error, Extras, Part, PartContent, ProviderState, Reasoning, ResultContent, ToolCall,
     ToolResult,
@@ -158,13 +159,12 @@ fn tool_use(call: &ToolCall, extra: &Extras, at: &str, report: &mut Report) -> O
 /// A call of OpenAI's tools with free text. It is answered by a result, which Anthropic refuses without
 /// the call.
 fn custom_call(call: &Annotated, at: &str, report: &mut Report) -> Option<Object> {
-    let block = Object::parse(&call.value).and_then(|fields| {
-        let custom: Object = Object::parse(fields.get("custom")?.get())?;
-        let id: String = fields.read("id")?;
-        let name: String = custom.read("name")?;
-        let input: String = custom.read("input")?;
-        let block = Object::of_type("tool_use").with("id", call_id(&id)).with("name", name);
-        Some(block.with_object("input", Object::new().with("input", input)))
+    let block = openai::custom_call(call).map(|call| {
+        let block = Object::of_type("tool_use")
+            .with("id", call_id(&call.id))
+            .with("name", &call.name);
+        let input = Object::parse(&call.arguments).unwrap_or_default();
+        block.with_object("input", input)
     });
     let reason = match &block {
         Some(_) => "Anthropic has no calls with free text; it was sent as a function's, with the text as `input`",

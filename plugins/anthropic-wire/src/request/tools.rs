@@ -3,8 +3,8 @@
 //! In: neutral tools and the choice. Out: `tools` and `tool_choice`. Never: a look into a schema
 //! beyond its top level.
 
+use llm_provider_sdk::openai::AllowedTools;
 use llm_provider_sdk::types::{ChatRequest, Tool, ToolChoice, ToolSpec};
-use serde_json::value::RawValue;
 
 use super::blocks::{cache_control, take_known};
 use crate::model::Model;
@@ -69,10 +69,10 @@ pub(super) fn encode(request: &ChatRequest, model: &Model, report: &mut Report) 
             },
         }
     }
-    let wanted = match Allowed::of(request.tool_choice.as_ref()) {
+    let wanted = match AllowedTools::of(request.tool_choice.as_ref()) {
         Some(allowed) => {
             // What may not be called need not be offered.
-            tools.retain(|tool| tool.read("name").is_some_and(|name| allowed.names.contains(&name)));
+            tools.retain(|tool| tool.read::<String>("name").is_some_and(|name| allowed.has(&name)));
             Some(allowed.mode)
         }
         None => request.tool_choice.clone(),
@@ -86,35 +86,6 @@ pub(super) fn encode(request: &ChatRequest, model: &Model, report: &mut Report) 
     let single = request.parallel_tool_calls == Some(false);
     let choice = choice(wanted.as_ref(), single, model, !tools.is_empty(), report);
     Offer { tools, choice }
-}
-
-/// OpenAI's choice among some of the tools on offer.
-struct Allowed {
-    mode: ToolChoice,
-    names: Vec<String>,
-}
-
-impl Allowed {
-    fn of(choice: Option<&ToolChoice>) -> Option<Self> {
-        let Some(ToolChoice::Other(json)) = choice else {
-            return None;
-        };
-        let choice = Object::parse(json).filter(|choice| kind(choice).as_deref() == Some("allowed_tools"))?;
-        let inner = Object::parse(choice.get("allowed_tools")?.get())?;
-        let tools: Vec<Object> = inner
-            .read::<Vec<Box<RawValue>>>("tools")?
-            .iter()
-            .filter_map(|tool| Object::parse(tool.get()))
-            .collect();
-        let name = |tool: &Object| Object::parse(tool.get("function")?.get())?.read("name");
-        Some(Self {
-            mode: match inner.read::<String>("mode").as_deref() {
-                Some("required") => ToolChoice::Required,
-                _ => ToolChoice::Auto,
-            },
-            names: tools.iter().filter_map(name).collect(),
-        })
-    }
 }
 
 fn kind(choice: &Object) -> Option<String> {

@@ -5,10 +5,12 @@
 //! changes its place without an entry in `dropped`.
 
 use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, Message as Turn, SystemContentBlock};
+use llm_provider_sdk::openai;
 use llm_provider_sdk::types::{Error, Message, Part, PartContent, Role};
 
 use super::blocks::Encoder;
 use super::built;
+use crate::report::Report;
 
 /// The conversation in Converse's form.
 #[derive(Debug, Default)]
@@ -49,7 +51,18 @@ pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Resul
             Role::Assistant => ConversationRole::Assistant,
         };
         let mut content = Vec::with_capacity(message.parts.len());
-        for (index, part) in message.parts.into_iter().enumerate() {
+        for (index, mut part) in message.parts.into_iter().enumerate() {
+            if role == ConversationRole::Assistant
+                && let PartContent::Other(own) = &part.content
+                && let Some(call) = openai::custom_call(own)
+            {
+                // The result that answers it needs it.
+                encoder.report.add(
+                    format!("{field}.content[{index}]"),
+                    "Bedrock has no calls with free text; it was sent as a function's, with the text as `input`",
+                );
+                part.content = PartContent::ToolCall(call);
+            }
             if let PartContent::ToolCall(call) = &part.content
                 && !called.contains(&call.name)
             {
@@ -65,6 +78,7 @@ pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Resul
             _ => turns.push(OpenTurn { role, content }),
         }
     }
+    begin(&mut system, &mut turns, encoder.report);
     let close = |turn: OpenTurn| {
         let content = results_first(turn.content);
         built(Turn::builder().role(turn.role).set_content(Some(content)).build())
@@ -74,6 +88,27 @@ pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Resul
         turns: turns.into_iter().map(close).collect::<Result<_, _>>()?,
         called,
     })
+}
+
+/// Bedrock needs something to answer. Where there are only instructions, they are it.
+fn begin(system: &mut Vec<SystemContentBlock>, turns: &mut Vec<OpenTurn>, report: &mut Report) {
+    if !turns.is_empty() || system.is_empty() {
+        return;
+    }
+    report.add(
+        "messages",
+        "Bedrock answers only a user's turn, and there is none; the system messages were sent as one",
+    );
+    let block = |block| match block {
+        SystemContentBlock::Text(text) => Some(ContentBlock::Text(text)),
+        SystemContentBlock::CachePoint(point) => Some(ContentBlock::CachePoint(point)),
+        // The encoder makes no others.
+        _ => None,
+    };
+    turns.push(OpenTurn {
+        role: ConversationRole::User,
+        content: system.drain(..).filter_map(block).collect(),
+    });
 }
 
 /// Reports what stands on a message as a whole and has no place in a turn.

@@ -424,3 +424,60 @@ fn results_that_say_nothing() {
         assert_eq!(dropped.len(), reports, "{dropped:?}");
     }
 }
+
+#[test]
+fn a_choice_among_some_tools_offers_no_others() {
+    let mut request = ask(NOVA, vec![user("Hi")]);
+    request.tools = vec![function("f", "{}"), function("g", "{}"), function("h", "{}")];
+    for (mode, expected) in [("auto", json!({"auto": {}})), ("required", json!({"any": {}}))] {
+        let tools =
+            json!([{"type": "function", "function": {"name": "h"}}, {"type": "function", "function": {"name": "f"}}]);
+        let choice = json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}});
+        request.tool_choice = Some(ToolChoice::Other(choice.to_string()));
+        let (body, dropped) = written(request.clone());
+        let config = &body["toolConfig"];
+        let names: Vec<&Value> = config["tools"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| &tool["toolSpec"]["name"])
+            .collect();
+        assert_eq!(names, ["f", "h"]);
+        assert_eq!((&config["toolChoice"], dropped.len()), (&expected, 0), "{dropped:?}");
+    }
+}
+
+#[test]
+fn calls_with_free_text_stay_in_the_conversation() {
+    let custom = Part::new(PartContent::Other(Annotated {
+        kind: "custom".to_owned(),
+        value: json!({"id": "c1", "type": "custom", "custom": {"name": "sql", "input": "select"}}).to_string(),
+    }));
+    let messages = vec![
+        user("Hi"),
+        Neutral::new(Role::Assistant, vec![custom]),
+        Neutral::new(Role::Tool, vec![result("c1", "none")]),
+    ];
+    let (body, dropped) = written(ask(NOVA, messages));
+    assert_eq!(
+        body["messages"][1]["content"],
+        json!([{"toolUse": {"toolUseId": "c1", "name": "sql", "input": {"input": "select"}}}])
+    );
+    assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["name"], "sql");
+    assert!(dropped.contains(&"messages[1].content[0]".to_owned()), "{dropped:?}");
+}
+
+#[test]
+fn instructions_alone_are_what_is_answered() {
+    let rules = vec![
+        Neutral::text(Role::System, "Be brief."),
+        Neutral::text(Role::Developer, "Say hi."),
+    ];
+    let (body, dropped) = written(ask(NOVA, rules));
+    assert_eq!(body.get("system"), None);
+    assert_eq!(
+        body["messages"],
+        json!([{"role": "user", "content": [{"text": "Be brief."}, {"text": "Say hi."}]}])
+    );
+    assert_eq!(dropped, ["messages"]);
+}

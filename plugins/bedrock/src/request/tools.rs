@@ -9,6 +9,7 @@ use aws_sdk_bedrockruntime::types::{
     ToolSpecification,
 };
 use llm_anthropic_wire::model::Model;
+use llm_provider_sdk::openai::AllowedTools;
 use llm_provider_sdk::types::{
     Annotated, ChatRequest, Error, ResponseFormat, SchemaFormat, Tool as Function, ToolChoice as Choice, ToolSpec,
 };
@@ -124,11 +125,15 @@ pub(super) fn encode(
         // Without tools none can be called, and nothing of the conversation needs them.
         return Ok(None);
     }
+    let allowed = AllowedTools::of(request.tool_choice.as_ref());
+    // What may not be called need not be offered, unless the conversation holds a call of it.
+    let offered = |name: &String| allowed.as_ref().is_none_or(|allowed| allowed.has(name)) || called.contains(name);
     let mut tools = Vec::new();
     let mut names = Vec::new();
     for (at, tool) in request.tools.iter().enumerate() {
         let at = format!("tools[{at}]");
         match tool {
+            ToolSpec::Function(function) if !offered(&function.name) => {}
             ToolSpec::Function(function) => {
                 names.push(function.name.as_str());
                 self::function(function, target.family, &at, &mut tools, splice, report)?;
@@ -150,7 +155,9 @@ pub(super) fn encode(
         return Ok(None);
     }
     let has_own_tools = !names.is_empty();
-    let choice = choice(request, format, plan, has_own_tools, report)?;
+    let wanted = allowed.map_or_else(|| request.tool_choice.clone(), |allowed| Some(allowed.mode));
+    let single = request.parallel_tool_calls == Some(false);
+    let choice = choice(wanted.as_ref(), single, format, plan, has_own_tools, report)?;
     let config = ToolConfiguration::builder()
         .set_tools(Some(tools))
         .set_tool_choice(choice);
@@ -234,13 +241,14 @@ fn own(
 }
 
 fn choice(
-    request: &ChatRequest,
+    wanted: Option<&Choice>,
+    single: bool,
     format: &AnswerFormat,
     plan: &Plan,
     has_own_tools: bool,
     report: &mut Report,
 ) -> Result<Option<ToolChoice>, Error> {
-    if request.parallel_tool_calls == Some(false) {
+    if single {
         report.add(
             "parallel_tool_calls",
             "Converse cannot limit an answer to one call; ask with `bedrock: {\"operation\": \"invoke\"}` for models that can",
@@ -249,7 +257,7 @@ fn choice(
     let any = || ToolChoice::Any(AnyToolChoice::builder().build());
     let named = |name: &str| built(SpecificToolChoice::builder().name(name).build()).map(ToolChoice::Tool);
     if !plan.may_force {
-        let forced = matches!(request.tool_choice, Some(Choice::Required | Choice::Named(_)));
+        let forced = matches!(wanted, Some(Choice::Required | Choice::Named(_)));
         if forced || format.tool().is_some() {
             report.add(
                 "tool_choice",
@@ -266,7 +274,7 @@ fn choice(
             named(&tool.name).map(Some)
         };
     }
-    match &request.tool_choice {
+    match wanted {
         None => Ok(None),
         Some(Choice::Auto) => Ok(Some(ToolChoice::Auto(AutoToolChoice::builder().build()))),
         Some(Choice::Required) => Ok(Some(any())),

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Refusal,
     /// Its position among the calls; none for a legacy `function_call`.
     ToolCall(Option<usize>),
+    /// A call of another kind than a function's, in OpenAI's form; its position among the calls.
+    OwnCall(usize),
     /// It came in one piece and went out at once.
     Sent,
 }
@@ -71,8 +73,8 @@ impl Choice {
             llm::DeltaContent::Reasoning(_) => Kind::Reasoning,
             llm::DeltaContent::Refusal(_) => Kind::Refusal,
             llm::DeltaContent::ToolCall(_) if form.legacy_functions && !self.has_legacy_call() => Kind::ToolCall(None),
-            llm::DeltaContent::ToolCall(_) => self.next_call(),
-            llm::DeltaContent::Other(other) if carriers::is_tool_call(other) => self.next_call(),
+            llm::DeltaContent::ToolCall(_) => Kind::ToolCall(Some(self.next_call())),
+            llm::DeltaContent::Other(other) if carriers::is_tool_call(other) => Kind::OwnCall(self.next_call()),
             llm::DeltaContent::Media(_) | llm::DeltaContent::Other(_) => Kind::Sent,
         }
     }
@@ -81,9 +83,9 @@ impl Choice {
         self.parts.iter().any(|part| part.kind == Kind::ToolCall(None))
     }
 
-    fn next_call(&mut self) -> Kind {
+    fn next_call(&mut self) -> usize {
         self.calls += 1;
-        Kind::ToolCall(Some(self.calls - 1))
+        self.calls - 1
     }
 }
 
@@ -129,7 +131,7 @@ impl Part {
                 text: &self.thought,
                 redacted: self.redacted,
             },
-            Kind::Refusal | Kind::ToolCall(_) => Piece::Plain,
+            Kind::Refusal | Kind::ToolCall(_) | Kind::OwnCall(_) => Piece::Plain,
             Kind::Sent => Piece::Sent,
         };
         Placed {
@@ -153,14 +155,21 @@ pub(super) fn write_kept(object: &mut Object<'_>, parts: &[Part]) {
         .iter()
         .filter(|part| part.state.is_some() || !part.extra.is_empty())
         .filter_map(|part| match part.kind {
-            Kind::ToolCall(Some(position)) => Some((position, part)),
+            Kind::ToolCall(Some(position)) => Some((position, true, part)),
+            Kind::OwnCall(position) => Some((position, false, part)),
             _ => None,
         })
         .collect();
     if !calls.is_empty() {
-        object.list("tool_calls", calls, |out, (position, part)| {
+        object.list("tool_calls", calls, |out, (position, of_function, part)| {
             let mut entry = Object::begin(out);
             entry.field("index", &position);
+            if of_function {
+                // OpenAI's clients add up the pieces of a call, and expect this in each of them.
+                let mut function = entry.object("function");
+                function.field("arguments", "");
+                function.end();
+            }
             carriers::call_extras(&mut entry, part.state.as_ref(), &part.extra);
             entry.end();
         });

@@ -357,6 +357,39 @@ fn logprobs_are_said_beside_whatever_they_come_with() {
     }
 }
 
+/// OpenAI's clients take a piece of a function's call without `function` for a mistake.
+#[test]
+fn what_is_kept_of_a_call_comes_as_a_piece_of_it() {
+    let call = llm::ToolCallDelta {
+        id: Some("c1".into()),
+        name: Some("f".into()),
+        arguments: "{}".into(),
+    };
+    let own = llm::Annotated {
+        kind: "custom".into(),
+        value: json!({"id": "c2", "type": "custom", "custom": {"name": "g", "input": "x"}}).to_string(),
+    };
+    let events = [
+        ChatEvent::Delta(llm::PartDelta {
+            extra: extras(&[("caller", "\"direct\"")]),
+            ..delta(0, DeltaContent::ToolCall(call))
+        }),
+        ChatEvent::Delta(llm::PartDelta {
+            extra: extras(&[("more", "1")]),
+            ..delta(1, DeltaContent::Other(own))
+        }),
+        finish(0, FinishReason::ToolCalls),
+        ChatEvent::Done,
+    ];
+    let got = deltas(&chunks(&streamed(&start(), &events, AnswerForm::default())));
+    let kept = got.iter().rev().find(|(delta, _)| delta["tool_calls"].is_array());
+    let expected = json!([
+        {"index": 0, "function": {"arguments": ""}, "caller": "direct"},
+        {"index": 1, "more": 1},
+    ]);
+    assert_eq!(kept.map(|(delta, _)| &delta["tool_calls"]), Some(&expected), "{got:?}");
+}
+
 #[test]
 fn what_is_known_at_the_end_is_said_once_before_the_reason() {
     let state = |data: &[u8]| {
