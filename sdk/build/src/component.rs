@@ -181,8 +181,14 @@ fn has_profile(workspace_root: &Path) -> bool {
         .is_some()
 }
 
+/// Heap that a component begins with, in bytes; untouched it takes no memory. One that has to grow its
+/// memory makes the host change the protection of pages, and set them back after the call: a fifth of
+/// what a call costs.
+const INITIAL_HEAP: usize = 512 << 10;
+
 /// Flags for the component's compiler: the toolchain's own, what the caller has set for this very
-/// target, and one that keeps the home directory of whoever builds out of the component.
+/// target, what its memory begins with, and one that keeps the home directory of whoever builds out of the
+/// component.
 fn set_flags(command: &mut Command, toolchain: &Toolchain) {
     let name = "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS";
     let mut flags = std::env::var_os(name).unwrap_or_default();
@@ -193,6 +199,7 @@ fn set_flags(command: &mut Command, toolchain: &Toolchain) {
         flags.push(flag);
     };
     toolchain.rustflags().iter().for_each(&mut add);
+    add(&OsString::from(format!("-Clink-arg=--initial-heap={INITIAL_HEAP}")));
     if let Some(home) = cargo_home() {
         // Cargo splits the variable at spaces, and such a home cannot be named in it.
         if !home.as_encoded_bytes().contains(&b' ') {
