@@ -23,6 +23,8 @@ pub struct Context {
     pub dropped: Vec<DroppedField>,
     /// The tool that stands for a response format; calls of it are the answer's text.
     pub answer_tool: Option<String>,
+    /// Tools whose names had to be fitted: what was sent, and the caller's name.
+    pub renamed: Vec<(String, String)>,
     /// The format of this model's provider state.
     pub state_format: &'static str,
 }
@@ -160,12 +162,10 @@ impl Answer {
         self.calls.insert(at, Call::Bare);
         // A call without an id could not be answered.
         let made = format!("call_{at}");
-        self.push(PartDelta::tool_call(
-            0,
-            at,
-            if id.is_empty() { &made } else { id },
-            name,
-        ));
+        let id = if id.is_empty() { &made } else { id };
+        let of_caller = self.context.renamed.iter().find(|(sent, _)| sent == name);
+        let delta = PartDelta::tool_call(0, at, id, of_caller.map_or(name, |(_, own)| own));
+        self.push(delta);
     }
 
     /// More of a call's arguments.
@@ -237,9 +237,12 @@ impl Answer {
     pub fn finish(&mut self, word: &str, extra: Extras) {
         let only_text = self.context.answer_tool.is_some() && !self.has_calls;
         let (reason, detail) = match word {
+            // Some models end their turn with calls, or say they call and do not.
+            "end_turn" if self.has_calls => (FinishReason::ToolCalls, Some(word)),
             "end_turn" => (FinishReason::Stop, None),
             "stop_sequence" => (FinishReason::Stop, Some(word)),
             "tool_use" if only_text => (FinishReason::Stop, None),
+            "tool_use" if !self.has_calls => (FinishReason::Stop, Some(word)),
             "tool_use" => (FinishReason::ToolCalls, None),
             "max_tokens" => (FinishReason::Length, None),
             "model_context_window_exceeded" => (FinishReason::Length, Some(word)),
@@ -317,6 +320,48 @@ mod tests {
         };
         assert_eq!((call.id.as_str(), call.arguments.as_str()), ("t1", "{}"));
         assert_eq!(whole.choices[0].finish, FinishReason::ToolCalls);
+    }
+
+    #[test]
+    fn a_tool_that_was_sent_under_another_name_is_called_by_its_own() {
+        let mut answer = answer(None);
+        answer.context.renamed = vec![("a_b-01234567".to_owned(), "a.b".to_owned())];
+        answer.call(0, "t1", "a_b-01234567");
+        answer.block_end(0);
+        answer.call(1, "t2", "other");
+        answer.finish("tool_use", Vec::new());
+        answer.done();
+        let whole = fold(answer.take()).unwrap();
+        let names = whole.choices[0].message.parts.iter().map(|part| match &part.content {
+            PartContent::ToolCall(call) => call.name.as_str(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(names.collect::<Vec<_>>(), ["a.b", "other"]);
+    }
+
+    #[test]
+    fn an_answer_ends_for_its_calls_or_without() {
+        for (calls, word, reason) in [
+            (true, "end_turn", FinishReason::ToolCalls),
+            (false, "end_turn", FinishReason::Stop),
+            (false, "tool_use", FinishReason::Stop),
+            (true, "max_tokens", FinishReason::Length),
+            (
+                true,
+                "malformed_tool_use",
+                FinishReason::Other("malformed_tool_use".to_owned()),
+            ),
+        ] {
+            let mut answer = answer(None);
+            answer.text(0, "x");
+            if calls {
+                answer.call(1, "t1", "f");
+            }
+            answer.finish(word, Vec::new());
+            answer.done();
+            let whole = fold(answer.take()).unwrap();
+            assert_eq!(whole.choices[0].finish, reason, "{word}");
+        }
     }
 
     #[test]

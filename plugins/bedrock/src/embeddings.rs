@@ -30,13 +30,17 @@ enum Form {
     Titan,
     /// Titan's model of texts and pictures.
     TitanImage,
+    /// Cohere's third generation: no choice of length.
+    CohereThird,
     Cohere,
     Nova,
 }
 
 impl Form {
     fn of(base: &str) -> Option<Self> {
-        if base.contains("cohere") {
+        if base.contains("cohere.embed-english-v3") || base.contains("cohere.embed-multilingual-v3") {
+            Some(Self::CohereThird)
+        } else if base.contains("cohere") {
             Some(Self::Cohere)
         } else if base.contains("nova") {
             Some(Self::Nova)
@@ -119,7 +123,7 @@ fn bodies(
         _ => Map::new(),
     };
     let own: &[&str] = match form {
-        Form::Cohere => &["input_type", "truncate", "embedding_types"],
+        Form::Cohere | Form::CohereThird => &["input_type", "truncate", "embedding_types"],
         Form::Titan => &["normalize"],
         Form::Nova => &["embeddingPurpose", "truncationMode"],
         Form::TitanFirst | Form::TitanImage => &[],
@@ -144,11 +148,13 @@ fn bodies(
     if req.user.is_some() {
         report.add("user", "Bedrock has no name of the end user");
     }
-    let dimensions = req.dimensions;
-    if form == Form::TitanFirst && dimensions.is_some() {
+    let fixed = matches!(form, Form::TitanFirst | Form::CohereThird);
+    if fixed && req.dimensions.is_some() {
         report.add("dimensions", "this model's vectors have one length");
     }
-    let per_call = if form == Form::Cohere { COHERE_TEXTS } else { 1 };
+    let dimensions = req.dimensions.filter(|_| !fixed);
+    let is_cohere = matches!(form, Form::Cohere | Form::CohereThird);
+    let per_call = if is_cohere { COHERE_TEXTS } else { 1 };
     let body = |chunk: &[&str]| (body(form, chunk, dimensions, &more), chunk.len());
     Ok(texts.chunks(per_call).map(body).collect())
 }
@@ -156,7 +162,7 @@ fn bodies(
 fn body(form: Form, texts: &[&str], dimensions: Option<u32>, more: &Map<String, Value>) -> Value {
     let text = texts.first().copied().unwrap_or_default();
     let mut body = match form {
-        Form::Cohere => {
+        Form::Cohere | Form::CohereThird => {
             let mut body = json!({"texts": texts, "input_type": "search_document"});
             if let Some(dimensions) = dimensions {
                 set(&mut body, "output_dimension", Value::from(dimensions));
@@ -217,7 +223,7 @@ fn read(form: Form, head: &Answered, body: &[u8], count: usize) -> Result<(Vec<V
             }
             _ => vec![json::require(&mut body, "embedding")?],
         },
-        Form::Cohere => match body.shift_remove("embeddings") {
+        Form::Cohere | Form::CohereThird => match body.shift_remove("embeddings") {
             // With types asked for, the vectors stand under their type.
             Some(Value::Object(mut by_type)) => json::require(&mut by_type, "float")?,
             Some(list) => serde_json::from_value(list).map_err(|fault| error::not_the_api(&fault.to_string()))?,
@@ -299,6 +305,27 @@ mod tests {
         let sent = host.requests();
         assert_eq!(sent[1].json()["texts"].as_array().unwrap().len(), 4);
         assert_eq!(sent[0].json()["input_type"], "search_document");
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_chosen_is_not_sent() {
+        for (model, chosen) in [("cohere.embed-english-v3", false), ("us.cohere.embed-v4:0", true)] {
+            let host = Recording::new()
+                .reply(Reply::json(
+                    200,
+                    r#"{"embeddings":[[0.5]],"id":"x","response_type":"embeddings_floats"}"#,
+                ))
+                .install();
+            let mut asked = request(model, &["a"]);
+            asked.dimensions = Some(256);
+            let got = block_on(embed(asked, &settings())).unwrap();
+            assert_eq!(got.dropped.len(), usize::from(!chosen), "{model}");
+            assert_eq!(
+                host.requests()[0].json().get("output_dimension").is_some(),
+                chosen,
+                "{model}"
+            );
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod advice;
 use std::fmt::Write as _;
 
 use llm_provider_sdk::types::{Error, ErrorKind, Header};
-use serde::Deserialize;
+use serde_json::Value;
 
 /// What was asked, for advice.
 #[derive(Clone, Copy, Debug)]
@@ -55,38 +55,56 @@ impl AskedFor {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// What a body says, under any of the names that the service's parts use for it.
+#[derive(Debug, Default)]
 struct Body {
-    #[serde(alias = "Message", alias = "errorMessage")]
     message: Option<String>,
-    #[serde(rename = "__type", alias = "code")]
     kind: Option<String>,
-    #[serde(rename = "originalMessage")]
     original_message: Option<String>,
-    #[serde(rename = "originalStatusCode")]
     original_status: Option<u16>,
+}
+
+impl Body {
+    fn read(body: &[u8]) -> Self {
+        let told: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |names: &[&str]| {
+            let mut found = names.iter().filter_map(|name| told.get(name)?.as_str());
+            found.find(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let inner = || Some(told.get("Output")?.get("__type")?.as_str()?.to_owned());
+        Self {
+            message: text(&["message", "Message", "errorMessage"]),
+            kind: text(&["__type", "code"]).or_else(inner),
+            original_message: text(&["originalMessage"]),
+            original_status: told
+                .get("originalStatusCode")
+                .and_then(Value::as_u64)
+                .and_then(|status| u16::try_from(status).ok()),
+        }
+    }
 }
 
 /// The error of an answer whose status is not 2xx.
 pub fn from_answer(status: u16, headers: &[Header], body: &[u8], asked: &Asked<'_>) -> Error {
-    let told: Body = serde_json::from_slice(body).unwrap_or_default();
+    let told = Body::read(body);
     let header = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("x-amzn-errortype"))
         .and_then(|(_, value)| std::str::from_utf8(value).ok());
     let code = header.or(told.kind.as_deref()).map(bare);
     let mut error = Error::from_status(status, headers, body);
-    if let Some(message) = told.message.clone().filter(|message| !message.is_empty()) {
+    if let Some(message) = told.message.clone() {
         error.message = message;
     }
     error.provider_code = code.map(str::to_owned);
+    // A proxy on the way may have taken the type off; the words are the service's all the same.
+    let code = code.or_else(|| told.message.as_deref().and_then(|message| inferred(status, message)));
     refine(error, code, &told, asked)
 }
 
 /// The error of an exception inside a stream: its type, and its payload.
 pub fn from_exception(kind: &str, payload: &[u8], asked: &Asked<'_>) -> Error {
-    let told: Body = serde_json::from_slice(payload).unwrap_or_default();
+    let told = Body::read(payload);
     let code = bare(kind);
     // Members of an event stream begin with a small letter, the exceptions they are do not.
     let mut name: String = code.to_owned();
@@ -96,7 +114,6 @@ pub fn from_exception(kind: &str, payload: &[u8], asked: &Asked<'_>) -> Error {
     let message = told
         .message
         .clone()
-        .filter(|message| !message.is_empty())
         .unwrap_or_else(|| format!("Bedrock broke the answer off: {name}"));
     let mut error = Error::upstream(message).with_retryable(true).with_code(&name);
     if let Ok(raw) = std::str::from_utf8(payload)
@@ -137,14 +154,36 @@ fn bare(kind: &str) -> &str {
     kind.rsplit('#').next().unwrap_or(kind).trim()
 }
 
+/// The type that a message of this status has.
+fn inferred(status: u16, message: &str) -> Option<&'static str> {
+    let text = message.to_ascii_lowercase();
+    Some(match status {
+        400 => "ValidationException",
+        403 if text.contains("security token included in the request is expired") => "ExpiredTokenException",
+        403 if text.contains("security token included in the request is invalid") => "UnrecognizedClientException",
+        403 if text.contains("signature") && !text.contains("not authorized") => "InvalidSignatureException",
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        _ => return None,
+    })
+}
+
 /// What the type and the message say more than a status does.
 fn refine(mut error: Error, code: Option<&str>, told: &Body, asked: &Asked<'_>) -> Error {
     let text = error.message.to_ascii_lowercase();
     let (kind, may_retry) = match code {
         Some("ValidationException") => (of_validation(&text), false),
-        // A Bedrock API key that is not known, or not any more.
-        Some("AccessDeniedException") if text.contains("authentication failed") => (ErrorKind::Authentication, false),
+        Some("AccessDeniedException") if advice::is_of_key(&text) => (ErrorKind::Authentication, false),
+        // Bedrock calls a point in the prompt's cache that way.
+        Some("AccessDeniedException") if text.contains("prompt caching") => (ErrorKind::InvalidRequest, false),
         Some("AccessDeniedException") => (ErrorKind::Permission, false),
+        // An account that has not said what it is for is told that the model is not there.
+        Some("FTUFormNotFilled") => (ErrorKind::Permission, false),
+        Some("ResourceNotFoundException") if text.contains("use case details") => (ErrorKind::Permission, false),
         Some("OptInRequired" | "NotAuthorized" | "AccessDenied") => (ErrorKind::Permission, false),
         Some(
             "UnrecognizedClientException"
@@ -213,13 +252,18 @@ fn of_validation(text: &str) -> ErrorKind {
         "exceeds the maximum number of tokens",
         "context window",
         "max input tokens",
+        "input tokens exceeded",
+        "exceeds maximum length",
+        "exceeds the maximum allowed input length",
+        "tokens in the prompt cannot exceed",
+        "expected maxlength",
     ]) {
         ErrorKind::ContextLength
     } else if says(&["content filtering policy", "content filter", "blocked by our content"]) {
         ErrorKind::ContentFiltered
     } else if says(&["model identifier is invalid", "could not resolve the foundation model"]) {
         ErrorKind::NotFound
-    } else if says(&["operation not allowed"]) {
+    } else if says(&["operation not allowed", "unsupported countries"]) {
         ErrorKind::Permission
     } else {
         ErrorKind::InvalidRequest

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use llm_provider_sdk::host::{self, Level};
 use llm_provider_sdk::types::{Error, ModelInfo};
 use llm_provider_sdk::{http, json};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::error::Asked;
@@ -25,7 +25,7 @@ const MAX_PAGES: usize = 20;
 
 #[derive(Debug, Deserialize)]
 struct Models {
-    #[serde(rename = "modelSummaries", default)]
+    #[serde(rename = "modelSummaries", default, deserialize_with = "or_none")]
     models: Vec<Model>,
 }
 
@@ -35,9 +35,12 @@ struct Model {
     model_id: String,
     model_name: Option<String>,
     provider_name: Option<String>,
+    #[serde(deserialize_with = "or_none")]
     input_modalities: Vec<String>,
+    #[serde(deserialize_with = "or_none")]
     output_modalities: Vec<String>,
     response_streaming_supported: Option<bool>,
+    #[serde(deserialize_with = "or_none")]
     inference_types_supported: Vec<String>,
     model_lifecycle: Option<Lifecycle>,
     converse: Option<Limits>,
@@ -65,7 +68,7 @@ struct Limits {
 
 #[derive(Debug, Deserialize)]
 struct Profiles {
-    #[serde(rename = "inferenceProfileSummaries", default)]
+    #[serde(rename = "inferenceProfileSummaries", default, deserialize_with = "or_none")]
     profiles: Vec<Profile>,
     #[serde(rename = "nextToken")]
     next: Option<String>,
@@ -83,6 +86,7 @@ struct Profile {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    #[serde(deserialize_with = "or_none")]
     models: Vec<Behind>,
 }
 
@@ -91,6 +95,11 @@ struct Profile {
 struct Behind {
     #[serde(rename = "modelArn")]
     arn: String,
+}
+
+/// A list that may be `null`.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// Lists the models of all regions.
@@ -343,6 +352,24 @@ mod tests {
                 "https://bedrock.us-east-1.amazonaws.com/inference-profiles?maxResults=1000",
                 "https://bedrock.us-east-1.amazonaws.com/inference-profiles?maxResults=1000&nextToken=a%2Bb",
             ]
+        );
+    }
+
+    #[test]
+    fn lists_may_be_null() {
+        let one = json!({"modelId": "a.m1", "modelName": null, "inputModalities": null, "outputModalities": ["TEXT"],
+            "inferenceTypesSupported": null, "responseStreamingSupported": null, "modelLifecycle": null});
+        let _host = Recording::new()
+            .reply(Reply::json(200, json!({ "modelSummaries": [one] }).to_string()))
+            .reply(Reply::json(
+                200,
+                r#"{"inferenceProfileSummaries":null,"nextToken":null}"#,
+            ))
+            .install();
+        let got = block_on(list(&settings(&[]))).unwrap();
+        assert_eq!(
+            (got.len(), got[0].capabilities.as_slice()),
+            (1, &["chat".to_owned()][..])
         );
     }
 

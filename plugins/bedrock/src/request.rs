@@ -10,7 +10,9 @@ mod claude;
 mod fields;
 mod media;
 mod messages;
+mod names;
 mod tools;
+mod turns;
 
 use aws_sdk_bedrockruntime::operation::converse::ConverseInput;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStreamInput;
@@ -120,16 +122,19 @@ pub fn encode(
     one_answer(&request)?;
     let mut report = Report::default();
     let mut splice = Splice::default();
-    let format = tools::answer_format(&request, target, &mut report);
+    let mut format = tools::answer_format(&request, target, &mut report);
+    format.fit(target, &mut report)?;
     let plan = fields::plan(&request, target, format.tool(), &mut report);
     let mut encoder = blocks::Encoder {
+        target,
         family: target.family,
         splice: &mut splice,
         report: &mut report,
         documents: Vec::new(),
     };
-    let conversation = messages::encode(std::mem::take(&mut request.messages), &mut encoder)?;
+    let conversation = messages::encode(std::mem::take(&mut request.messages), target, &mut encoder)?;
     let called = conversation.called;
+    let renamed = tools::renamed(&request, &called);
     let tools = tools::encode(&request, target, &format, &plan, &called, &mut splice, &mut report)?;
     fields::write(
         &mut request,
@@ -154,6 +159,7 @@ pub fn encode(
             id: String::new(),
             dropped: report.into_dropped(),
             answer_tool,
+            renamed,
             state_format: state_format(target.family),
         },
     })

@@ -80,6 +80,7 @@ type Said = (Option<ContentBlock>, Object);
 /// then, and is read without the free JSON that is taken from the text anyway.
 fn one_by_one(operation: &Operation, head: &Answered, blocks: &[Object]) -> Vec<Said> {
     let members = blocks.iter().flat_map(Object::members);
+    let members = members.filter(|(_, value)| value.get() != "null");
     let said = members.flat_map(|(name, value)| apart(name, value));
     said.map(|block| (typed(operation, head, &block), block)).collect()
 }

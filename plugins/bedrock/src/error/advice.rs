@@ -14,7 +14,7 @@ pub(super) fn of(code: Option<&str>, text: &str, asked: &Asked<'_>) -> Option<St
     } = asked;
     let says = |word: &str| text.contains(word);
     match code? {
-        "AccessDeniedException" if says("authentication failed") => {
+        "AccessDeniedException" if is_of_key(text) => {
             Some("Check the Bedrock API key in the vault: it may have expired, or been made for another account.".to_owned())
         }
         "AccessDeniedException" | "AccessDenied" | "OptInRequired" | "NotAuthorized" => Some(access(text, asked)),
@@ -25,12 +25,23 @@ pub(super) fn of(code: Option<&str>, text: &str, asked: &Asked<'_>) -> Option<St
         "ValidationException" if says("model identifier is invalid") => Some(format!(
             "Check the model's name, and whether {region} has it: `host models` lists what this account may ask there."
         )),
+        "ValidationException" if says("action doesn't support the model") => Some(
+            "Converse does not carry this model: give `bedrock: {\"operation\": \"invoke\"}` where it takes texts, or ask it for embeddings or pictures.".to_owned(),
+        ),
+        "ValidationException" if says("guardrail identifier or version") => Some(format!(
+            "Check `guardrail`: its id or ARN, its version (a number, or `DRAFT`), and that it is in {region}."
+        )),
         "ValidationException" if says("operation not allowed") => Some(format!(
             "The account may not use this model in {region}: ask for access in the Bedrock console, under Model access."
         )),
         "ResourceNotFoundException" if says("end of its life") => Some(
             "AWS has switched this version off: choose a newer model, and move aliases that name this one.".to_owned(),
         ),
+        "ResourceNotFoundException" if says("marked by provider as legacy") => Some(
+            "AWS keeps this version for those alone who use it all the time: choose a newer model, and move aliases that name this one.".to_owned(),
+        ),
+        "ResourceNotFoundException" | "FTUFormNotFilled" if says("use case details") => Some(use_case()),
+        "FTUFormNotFilled" => Some(use_case()),
         "ResourceNotFoundException" if !model.is_empty() => Some(format!(
             "Nothing of that name is in {region}: check the model's id or ARN, and the region it belongs to."
         )),
@@ -74,6 +85,24 @@ fn access(text: &str, asked: &Asked<'_>) -> String {
         model,
         region,
     } = asked;
+    if text.contains("prompt caching") {
+        return "This model keeps no prompts: leave `cache_control` out.".to_owned();
+    }
+    if text.contains("payment_instrument") || text.contains("payment instrument") {
+        return "The account needs a valid way to pay in AWS's billing console before it can use models from the Marketplace.".to_owned();
+    }
+    if text.contains("channel program") || text.contains("unsupported countries") {
+        return String::new();
+    }
+    if text.contains("callwithbearertoken") {
+        return "The API key's user needs the permission bedrock:CallWithBearerToken.".to_owned();
+    }
+    if text.contains("vpc endpoint policy") {
+        return format!("The policy of the PrivateLink endpoint does not allow {permission}: its owner has to add it.");
+    }
+    if text.contains("permissions boundary") || text.contains("session policy") {
+        return format!("A permissions boundary or a session policy of the identity leaves {permission} out.");
+    }
     if text.contains("marketplace") {
         return "Someone with the permissions aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions has to ask the model once, which accepts its offer for the account.".to_owned();
     }
@@ -84,7 +113,7 @@ fn access(text: &str, asked: &Asked<'_>) -> String {
         return format!("A policy of the organisation forbids {permission}: its administrators have to allow it.");
     }
     if text.contains("use case") {
-        return "Fill in the model provider's use-case form in the Bedrock console, under Model access.".to_owned();
+        return use_case();
     }
     if text.contains("guardrail") {
         return "The identity needs the permission bedrock:ApplyGuardrail on the guardrail.".to_owned();
@@ -107,6 +136,22 @@ fn access(text: &str, asked: &Asked<'_>) -> String {
     )
 }
 
+/// Whether an answer is about a Bedrock API key that is not known, or not any more.
+pub(super) fn is_of_key(text: &str) -> bool {
+    [
+        "authentication failed",
+        "api key",
+        "bearer token",
+        "authorization header is missing",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
+fn use_case() -> String {
+    "Fill in the model provider's use-case form in the Bedrock console, under Model access; it counts after some minutes.".to_owned()
+}
+
 fn clock() -> String {
     "The signature's time is off: set this machine's clock (NTP).".to_owned()
 }
@@ -116,6 +161,7 @@ fn geography(region: &str) -> &'static str {
     match region.split('-').next().unwrap_or_default() {
         "us" if region.starts_with("us-gov") => "us-gov",
         "eu" => "eu",
+        // Japan and Australia have profiles of their own for newer models.
         "ap" => "apac",
         _ => "us",
     }

@@ -42,6 +42,22 @@ fn types_become_kinds() {
         (404, "ResourceNotFoundException", "This model version has reached the end of its life. Please refer to the AWS documentation.", NotFound, false, "newer model"),
         (404, "ResourceNotFoundException", "Could not resolve the resource", NotFound, false, "eu-west-1"),
         (404, "UnknownOperationException", "", NotFound, false, "`endpoint`"),
+        (400, "ValidationException", "The model returned the following errors: Input Tokens Exceeded: Number of input tokens exceeds maximum length. Please update the input to try again.", ContextLength, false, ""),
+        (400, "ValidationException", "Malformed input request: #/texts/0: expected maxLength: 2048, actual: 5000, please reformat your input and try again.", ContextLength, false, ""),
+        (400, "ValidationException", "This action doesn't support the model that you provided. Try again with a supported text or chat model.", InvalidRequest, false, "`bedrock: {\"operation\": \"invoke\"}`"),
+        (400, "ValidationException", "The guardrail identifier or version provided in the request does not exist.", InvalidRequest, false, "`guardrail`"),
+        (400, "ValidationException", "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.", Permission, false, ""),
+        (404, "ResourceNotFoundException", "Model use case details have not been submitted for this account. Fill out the Anthropic use case details form before using the model. If you have already filled out the form, try again in 15 minutes.", Permission, false, "use-case form"),
+        (404, "FTUFormNotFilled", "", Permission, false, "use-case form"),
+        (404, "ResourceNotFoundException", "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the last 15 days. Please upgrade to an active model on Amazon Bedrock", NotFound, false, "newer model"),
+        (403, "AccessDeniedException", "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided. Your AWS Marketplace subscription for this model cannot be completed at this time.", Permission, false, "billing console"),
+        (403, "AccessDeniedException", "You invoked an unsupported model or your request did not allow prompt caching. See the documentation for more information.", InvalidRequest, false, "`cache_control`"),
+        (403, "AccessDeniedException", "Access to this model is not available for channel program accounts. Reach out to your AWS Solution Provider or AWS Distributor for more information.", Permission, false, ""),
+        (403, "AccessDeniedException", "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: bedrock:InvokeModel on resource: arn:x because no VPC endpoint policy allows the bedrock:InvokeModel action", Permission, false, "PrivateLink"),
+        (403, "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: bedrock:InvokeModel on resource: arn:x because no permissions boundary allows the bedrock:InvokeModel action", Permission, false, "boundary"),
+        (403, "AccessDeniedException", "User: arn:aws:iam::1:user/BedrockAPIKey-x is not authorized to perform: bedrock:CallWithBearerToken", Permission, false, "CallWithBearerToken"),
+        (403, "AccessDeniedException", "Bearer Token has expired", Authentication, false, "API key in the vault"),
+        (403, "AccessDeniedException", "Authorization header is missing", Authentication, false, "API key in the vault"),
         (408, "ModelTimeoutException", "Model has timed out in processing the request.", Timeout, true, ""),
         (424, "ModelErrorException", "The system encountered an unexpected error during processing.", Upstream, true, ""),
         (429, "ThrottlingException", "Too many requests, please wait before trying again.", RateLimited, true, ""),
@@ -76,6 +92,50 @@ fn the_type_may_stand_in_the_body() {
     let error = from_answer(403, &[], body, &ASKED);
     assert_eq!(error.provider_code.as_deref(), Some("AccessDeniedException"));
     assert!(error.message.starts_with("no. "), "{}", error.message);
+}
+
+#[test]
+fn without_its_type_an_error_is_known_by_its_words() {
+    use ErrorKind::{Authentication, ContextLength, NotFound, Permission, QuotaExhausted, RateLimited, Upstream};
+    #[rustfmt::skip]
+    let cases = [
+        (400, "The provided model identifier is invalid.", NotFound, "eu-west-1"),
+        (400, "Input is too long for requested model.", ContextLength, ""),
+        (400, "Invocation of model ID m with on-demand throughput isn\u{2019}t supported.", ErrorKind::InvalidRequest, "inference profile"),
+        (403, "The security token included in the request is expired", Authentication, "renew"),
+        (403, "The security token included in the request is invalid.", Authentication, "access key"),
+        (403, "The request signature we calculated does not match the signature you provided.", Authentication, "secret key"),
+        (403, "You don't have access to the model with the specified model ID.", Permission, "Model access"),
+        (404, "This model version has reached the end of its life.", NotFound, "newer model"),
+        (429, "Too many tokens per day, please wait before trying again.", QuotaExhausted, "Service Quotas"),
+        (429, "Too many requests", RateLimited, ""),
+        (424, "The system encountered an unexpected error", Upstream, ""),
+    ];
+    for (status, message, kind, advice) in cases {
+        for body in [
+            serde_json::json!({ "message": message }),
+            serde_json::json!({ "message": null, "Message": message }),
+        ] {
+            let got = from_answer(status, &[], body.to_string().as_bytes(), &ASKED);
+            assert_eq!(got.kind, kind, "{message}");
+            assert!(
+                got.message.starts_with(message) && got.message.contains(advice),
+                "{}",
+                got.message
+            );
+            assert_eq!(got.provider_code, None, "{message}");
+        }
+    }
+    let proxy = from_answer(403, &[], b"<html>no</html>", &ASKED);
+    assert!(
+        !proxy.message.contains("permission bedrock"),
+        "it is not Bedrock's: {}",
+        proxy.message
+    );
+    let unknown = br#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
+    let unknown = from_answer(404, &[], unknown, &ASKED);
+    assert_eq!(unknown.provider_code.as_deref(), Some("UnknownOperationException"));
+    assert!(unknown.message.contains("`endpoint`"), "{}", unknown.message);
 }
 
 #[test]

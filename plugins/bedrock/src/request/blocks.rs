@@ -16,13 +16,32 @@ use llm_provider_sdk::types::{
 };
 use serde_json::{Value, json};
 
-use super::{BEDROCK_STATE, CLAUDE_STATE, built, media};
+use super::{BEDROCK_STATE, CLAUDE_STATE, built, media, names};
 use crate::report::Report;
-use crate::target::Family;
+use crate::target::{Family, Target};
 use crate::wire::Splice;
 
 /// Lifetime of cache entries from which the longer one is meant, in seconds.
 const FIVE_MINUTES: u32 = 300;
+
+/// Claude models that have no prompt cache: the service refuses the whole request for a point.
+const WITHOUT_CACHE: &[&str] = &[
+    "claude-v",
+    "claude-2",
+    "claude-instant",
+    "claude-3-haiku",
+    "claude-3-sonnet",
+    "claude-3-opus",
+    "claude-3-5-sonnet-20240620",
+];
+
+/// Claude models that keep a prompt for five minutes only.
+const SHORT_CACHE: &[&str] = &[
+    "claude-3-",
+    "claude-sonnet-4-2025",
+    "claude-opus-4-2025",
+    "claude-opus-4-1",
+];
 
 /// Blocks that are sent as they are, with their JSON under their name.
 const OWN_BLOCKS: &[&str] = &[
@@ -45,6 +64,7 @@ const OWN_BLOCKS: &[&str] = &[
 /// Writes the parts of one request.
 #[derive(Debug)]
 pub(super) struct Encoder<'a> {
+    pub(super) target: &'a Target,
     pub(super) family: Family,
     pub(super) splice: &'a mut Splice,
     pub(super) report: &'a mut Report,
@@ -201,8 +221,8 @@ impl Encoder<'_> {
             json!({ "arguments": call.arguments }).to_string()
         };
         let block = ToolUseBlock::builder()
-            .tool_use_id(call.id)
-            .name(call.name)
+            .tool_use_id(names::call(&call.id, self.family))
+            .name(names::tool(&call.name))
             .input(self.splice.document(input))
             .build();
         Ok(ContentBlock::ToolUse(built(block)?))
@@ -215,9 +235,7 @@ impl Encoder<'_> {
             match piece {
                 ResultContent::Text(text) => content.extend(self.text(text, &at).map(ToolResultContentBlock::Text)),
                 ResultContent::Media(media) => content.push(media::result(media, &at, self)?),
-                ResultContent::Other(own) if own.kind == "json" => {
-                    content.push(ToolResultContentBlock::Json(self.splice.document(own.value)));
-                }
+                ResultContent::Other(own) if own.kind == "json" => content.push(self.json(own.value)),
                 ResultContent::Other(own) => {
                     content.extend(self.own(&own, &at).map(ToolResultContentBlock::Text));
                 }
@@ -233,17 +251,27 @@ impl Encoder<'_> {
         // Only some families take a status, and a result is good unless it says otherwise.
         let status = result.is_error.then_some(ToolResultStatus::Error);
         let block = ToolResultBlock::builder()
-            .tool_use_id(result.call_id)
+            .tool_use_id(names::call(&result.call_id, self.family))
             .set_content(Some(content))
             .set_status(status)
             .build();
         built(block)
     }
 
+    /// The service takes only an object as JSON; anything else says the same as a text.
+    fn json(&mut self, value: String) -> ToolResultContentBlock {
+        if value.trim_start().starts_with('{') {
+            ToolResultContentBlock::Json(self.splice.document(value))
+        } else {
+            ToolResultContentBlock::Text(value)
+        }
+    }
+
     /// The point up to which the prompt is to be cached.
     pub(super) fn cache_point(&mut self, hint: Option<&CacheHint>, at: &str) -> Result<Option<CachePointBlock>, Error> {
         let Some(hint) = hint else { return Ok(None) };
-        cache_point(hint, self.family, &format!("{at}.cache_control"), self.report)
+        let at = format!("{at}.cache_control");
+        cache_point(hint, self.target, false, &at, self.report)
     }
 
     fn unknown(&mut self, extra: &Extras, known: &[&str], at: &str) {
@@ -257,17 +285,25 @@ impl Encoder<'_> {
 /// A cache point, for the families that have one.
 pub(super) fn cache_point(
     hint: &CacheHint,
-    family: Family,
+    target: &Target,
+    of_tool: bool,
     at: &str,
     report: &mut Report,
 ) -> Result<Option<CachePointBlock>, Error> {
     // An opaque ARN may lead to a model that caches; the service judges then.
-    if !matches!(family, Family::Claude | Family::Nova | Family::Other) {
-        report.add(at, "this model has no prompt cache");
+    let caches = match target.family {
+        Family::Claude => !WITHOUT_CACHE.iter().any(|name| target.base.contains(name)),
+        // Nova caches what was said, but no tools.
+        Family::Nova => !of_tool,
+        family => family == Family::Other,
+    };
+    if !caches {
+        report.add(at, "this model has no prompt cache for it");
         return Ok(None);
     }
+    let long = target.family == Family::Claude && !SHORT_CACHE.iter().any(|name| target.base.contains(name));
     let ttl = match hint.ttl_seconds {
-        Some(seconds) if seconds > FIVE_MINUTES && family == Family::Claude => Some(CacheTtl::OneHour),
+        Some(seconds) if seconds > FIVE_MINUTES && long => Some(CacheTtl::OneHour),
         Some(seconds) if seconds > FIVE_MINUTES => {
             report.add(format!("{at}.ttl"), "this model keeps a prompt for 5 minutes");
             None

@@ -6,16 +6,18 @@
 //! That encoder is given a skeleton of the request: the shape of the conversation, without its
 //! contents.
 
+use llm_anthropic_wire::wire::Object;
 use llm_anthropic_wire::{Options, request as messages_api};
 use llm_provider_sdk::types::{
-    ChatRequest, Error, Message, Part, PartContent, Role, Tool, ToolCall, ToolChoice, ToolResult, ToolSpec,
+    ChatRequest, Error, Message, Part, PartContent, ResponseFormat, Role, SchemaFormat, Tool, ToolCall, ToolChoice,
+    ToolResult, ToolSpec,
 };
 use serde_json::{Map, Value};
 
 use super::CLAUDE_STATE;
 use super::fields::Plan;
 use crate::report::Report;
-use crate::target::Target;
+use crate::target::{Family, Target};
 
 /// Further fields of a request that are Anthropic's.
 pub(super) const FIELDS: &[&str] = &[
@@ -40,6 +42,9 @@ const PLACED: &[&str] = &[
     "tools",
     "top_p",
 ];
+
+/// A model with structured outputs.
+const STRUCTURED: &str = "claude-sonnet-4-5";
 
 /// Fits the request to the model.
 pub(super) fn plan(
@@ -92,6 +97,30 @@ fn skeleton(request: &ChatRequest, target: &Target, answer_tool: Option<&Tool>) 
     let own = request.extra.iter().filter(|(name, _)| FIELDS.contains(&name.as_str()));
     out.extra = own.cloned().collect();
     out
+}
+
+/// The schema of an answer as structured outputs take it; Bedrock's rules are the same for all models.
+/// `None` when that encoder makes nothing of it.
+pub(super) fn schema(format: &SchemaFormat, family: Family, report: &mut Report) -> Result<Option<String>, Error> {
+    let mut request = ChatRequest::new(STRUCTURED, vec![Message::text(Role::User, "-")]);
+    request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
+        // It has a place of its own beside the schema.
+        description: None,
+        ..format.clone()
+    }));
+    let encoded = messages_api::encode(request, Options::default(), false)?;
+    for mut found in encoded.context.dropped {
+        if family != Family::Claude {
+            found.reason = found.reason.replace("Anthropic", "Bedrock");
+        }
+        report.add(found.field, found.reason);
+    }
+    let config: Option<Object> = encoded.body.read("output_config");
+    let format: Option<Object> = config.and_then(|config| config.read("format"));
+    let schema = format.and_then(|mut format| format.take("schema"));
+    Ok(schema
+        .map(|schema| schema.get().to_owned())
+        .filter(|schema| schema.starts_with('{')))
 }
 
 fn bare(name: &str) -> ToolSpec {

@@ -28,8 +28,18 @@ const OWN: &[&str] = &[
 const SERVED: &[&str] = &["stream", "stream_options"];
 const SAYS_NOTHING: &[&str] = &["false", "0", "{}", "[]", "null", r#"["text"]"#];
 
+/// Most pairs of `requestMetadata`.
+const MOST_METADATA: usize = 16;
+
 /// Tiers that Bedrock has, under OpenAI's names for them.
 const TIERS: &[&str] = &["default", "flex", "priority", "reserved"];
+
+/// What Nova 2 refuses while it thinks with most effort, with OpenAI's names.
+const NOT_WITH_MOST_EFFORT: &[(&str, &str)] = &[
+    ("maxTokens", "max_completion_tokens"),
+    ("temperature", "temperature"),
+    ("topP", "top_p"),
+];
 
 /// What is sent beside the conversation.
 #[derive(Debug)]
@@ -70,10 +80,11 @@ pub(super) fn plan(request: &ChatRequest, target: &Target, answer_tool: Option<&
     let mut plan = Plan::default();
     let wish = &request.sampling;
     plan.inference("maxTokens", wish.max_output_tokens.map(Value::from));
-    plan.inference("temperature", wish.temperature.map(Value::from));
+    plan.inference("temperature", temperature(wish.temperature, report).map(Value::from));
     plan.inference("topP", wish.top_p.map(Value::from));
-    if !wish.stop.is_empty() {
-        plan.inference("stopSequences", Some(Value::from(wish.stop.clone())));
+    let stops: Vec<&String> = wish.stop.iter().filter(|stop| !stop.is_empty()).collect();
+    if !stops.is_empty() {
+        plan.inference("stopSequences", Some(json!(stops)));
     }
     if let Some(top_k) = wish.top_k {
         match target.family {
@@ -120,6 +131,19 @@ pub(super) fn plan(request: &ChatRequest, target: &Target, answer_tool: Option<&
     plan
 }
 
+/// Converse's range ends where OpenAI's has its middle.
+fn temperature(wish: Option<f64>, report: &mut Report) -> Option<f64> {
+    let wish = wish?;
+    if wish <= 1.0 {
+        return Some(wish);
+    }
+    report.add(
+        "temperature",
+        format!("Bedrock's range is 0 to 1; 1 was sent instead of {wish}"),
+    );
+    Some(1.0)
+}
+
 /// How much to think, in each model's words.
 fn reasoning(options: &ReasoningOptions, target: &Target, plan: &mut Plan, report: &mut Report) {
     let effort = match options.effort.as_deref() {
@@ -139,7 +163,19 @@ fn reasoning(options: &ReasoningOptions, target: &Target, plan: &mut Plan, repor
             "none" => json!({"type": "disabled"}),
             effort => json!({"type": "enabled", "maxReasoningEffort": effort}),
         };
+        if effort == "high" {
+            for (name, field) in NOT_WITH_MOST_EFFORT {
+                if plan.inference.shift_remove(*name).is_some() {
+                    report.add(*field, "this model does not take it together with its most effort");
+                }
+            }
+        }
         plan.additional.insert("reasoningConfig".to_owned(), config);
+    } else if target.base.contains("gpt-oss") && effort == "none" {
+        report.add(
+            "reasoning_effort",
+            "this model always thinks; its least effort is `low`",
+        );
     } else if target.base.contains("gpt-") {
         plan.additional
             .insert("reasoning_effort".to_owned(), Value::from(effort));
@@ -224,12 +260,12 @@ fn take_own(
                 }
                 _ => report.add(name, "Bedrock's tiers are `default`, `flex`, `priority` and `reserved`"),
             },
-            "metadata" => match value.as_object() {
-                Some(pairs) if pairs.values().all(Value::is_string) => {
-                    own.insert("requestMetadata".to_owned(), value);
+            "metadata" => {
+                let pairs = metadata(value, report);
+                if !pairs.is_empty() {
+                    own.insert("requestMetadata".to_owned(), Value::Object(pairs));
                 }
-                _ => report.add(name, "Bedrock's `requestMetadata` holds pairs of texts"),
-            },
+            }
             _ => report.add(
                 name,
                 "Converse has no such field; give a parameter of the model's own under `additionalModelRequestFields`",
@@ -245,6 +281,33 @@ fn take_own(
         }
     }
     Ok(own)
+}
+
+/// OpenAI's metadata, of which Bedrock's log takes pairs of short and plain texts. It would refuse the
+/// whole request for another.
+fn metadata(value: Value, report: &mut Report) -> Map<String, Value> {
+    let Value::Object(pairs) = value else {
+        report.add("metadata", "Bedrock's `requestMetadata` holds pairs of texts");
+        return Map::new();
+    };
+    let mut out = Map::new();
+    for (name, value) in pairs {
+        let fits = !name.is_empty() && is_plain(&name) && value.as_str().is_some_and(is_plain);
+        if fits && out.len() < MOST_METADATA {
+            out.insert(name, value);
+        } else {
+            report.add(
+                format!("metadata.{name}"),
+                "Bedrock's `requestMetadata` holds up to 16 pairs of texts of 256 letters, digits, spaces and :_@$#=/+,-.",
+            );
+        }
+    }
+    out
+}
+
+fn is_plain(text: &str) -> bool {
+    let fits = |char: char| char.is_ascii_alphanumeric() || char.is_ascii_whitespace() || ":_@$#=/+,-.".contains(char);
+    text.len() <= 256 && text.chars().all(fits)
 }
 
 /// Adds what the caller gave: objects are joined, all else counts more than what is there.

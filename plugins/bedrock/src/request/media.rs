@@ -36,8 +36,11 @@ const DOCUMENTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Most characters of a document's name.
-const NAME: usize = 200;
+/// Media types that say nothing.
+const VAGUE: &[&str] = &["application/octet-stream", "binary/octet-stream", "image/*"];
+
+/// Most characters of a document's name, with room for a number behind it.
+const NAME: usize = 190;
 
 /// Where the bytes are, as Bedrock has it.
 enum Place {
@@ -208,13 +211,17 @@ fn kind(media: &Media, at: &str) -> Result<Kind, Error> {
             .or_else(|| DOCUMENTS.iter().find(|(_, known_ending, _)| *known_ending == ending))
             .map(|(_, _, format)| Kind::Document((*format).into())),
     };
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    if let (true, MediaSource::Inline(bytes)) = (declared.is_empty(), &media.source)
-        && let Some(kind) = by_content(bytes)
-    {
-        return Ok(kind);
+    let seen = match &media.source {
+        MediaSource::Inline(bytes) => by_content(bytes),
+        _ => None,
+    };
+    match (found, seen) {
+        // Models refuse a picture that is of another kind than it is said to be.
+        (Some(Kind::Image(_)), Some(Kind::Image(format))) => return Ok(Kind::Image(format)),
+        (Some(found), _) => return Ok(found),
+        // So it is where nothing, or nothing in particular, is said.
+        (None, Some(seen)) if declared.is_empty() || VAGUE.contains(&declared.as_str()) => return Ok(seen),
+        _ => {}
     }
     if declared.starts_with("text/") {
         return Ok(Kind::Document(DocumentFormat::Txt));
@@ -256,6 +263,19 @@ fn place(source: MediaSource, at: &str) -> Result<Place, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_what_its_bytes_are() {
+        let jpeg = || MediaSource::Inline(vec![0xff, 0xd8, 0xff, 0xe0]);
+        for declared in ["image/png", "image/jpg", "image/*", "application/octet-stream", ""] {
+            match kind(&Media::new(declared, jpeg()), "x") {
+                Ok(Kind::Image(format)) => assert_eq!(format, ImageFormat::Jpeg, "{declared}"),
+                _ => panic!("{declared}"),
+            }
+        }
+        let unknown = Media::new("image/png", MediaSource::Inline(vec![1, 2, 3]));
+        assert!(matches!(kind(&unknown, "x"), Ok(Kind::Image(ImageFormat::Png))));
+    }
 
     #[test]
     fn names_of_documents() {

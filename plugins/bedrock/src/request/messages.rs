@@ -10,7 +10,8 @@ use llm_provider_sdk::types::{Error, Message, Part, PartContent, Role};
 
 use super::blocks::Encoder;
 use super::built;
-use crate::report::Report;
+use super::turns::{self, OpenTurn};
+use crate::target::Target;
 
 /// The conversation in Converse's form.
 #[derive(Debug, Default)]
@@ -21,12 +22,11 @@ pub(super) struct Conversation {
     pub(super) called: Vec<String>,
 }
 
-struct OpenTurn {
-    role: ConversationRole,
-    content: Vec<ContentBlock>,
-}
-
-pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Result<Conversation, Error> {
+pub(super) fn encode(
+    messages: Vec<Message>,
+    target: &Target,
+    encoder: &mut Encoder<'_>,
+) -> Result<Conversation, Error> {
     let mut system = Vec::new();
     let mut turns: Vec<OpenTurn> = Vec::new();
     let mut called = Vec::new();
@@ -78,7 +78,7 @@ pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Resul
             _ => turns.push(OpenTurn { role, content }),
         }
     }
-    begin(&mut system, &mut turns, encoder.report);
+    turns::fit(&mut system, &mut turns, target, encoder.report)?;
     let close = |turn: OpenTurn| {
         let content = results_first(turn.content);
         built(Turn::builder().role(turn.role).set_content(Some(content)).build())
@@ -88,27 +88,6 @@ pub(super) fn encode(messages: Vec<Message>, encoder: &mut Encoder<'_>) -> Resul
         turns: turns.into_iter().map(close).collect::<Result<_, _>>()?,
         called,
     })
-}
-
-/// Bedrock needs something to answer. Where there are only instructions, they are it.
-fn begin(system: &mut Vec<SystemContentBlock>, turns: &mut Vec<OpenTurn>, report: &mut Report) {
-    if !turns.is_empty() || system.is_empty() {
-        return;
-    }
-    report.add(
-        "messages",
-        "Bedrock answers only a user's turn, and there is none; the system messages were sent as one",
-    );
-    let block = |block| match block {
-        SystemContentBlock::Text(text) => Some(ContentBlock::Text(text)),
-        SystemContentBlock::CachePoint(point) => Some(ContentBlock::CachePoint(point)),
-        // The encoder makes no others.
-        _ => None,
-    };
-    turns.push(OpenTurn {
-        role: ConversationRole::User,
-        content: system.drain(..).filter_map(block).collect(),
-    });
 }
 
 /// Reports what stands on a message as a whole and has no place in a turn.

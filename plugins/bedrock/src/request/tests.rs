@@ -177,9 +177,10 @@ fn media_and_where_they_are() {
             {"document": {"format": "md", "name": "notes", "source": {"bytes": "AQID"}}},
             {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://bucket/film.mp4"}}}},
             {"document": {"format": "pdf", "name": "document", "source": {"bytes": "JVBERi0xLjc="}}},
+            {"text": "My report-1, notes, document"},
         ])
     );
-    assert!(dropped.is_empty(), "{dropped:?}");
+    assert_eq!(dropped, ["messages"], "documents want a text beside them");
     for (kind, source) in [
         ("image/png", MediaSource::Url("https://a.example/x.png".to_owned())),
         ("image/tiff", bytes()),
@@ -217,9 +218,200 @@ fn cache_points_stand_behind_what_they_cover() {
         json!({"cachePoint": {"type": "default"}})
     );
     assert!(dropped.is_empty());
-    let (body, dropped) = written(ask("meta.llama3-8b-instruct-v1:0", conversation()));
+    for (model, points, reports) in [
+        ("meta.llama3-8b-instruct-v1:0", 0, 2),
+        ("anthropic.claude-3-haiku-20240307-v1:0", 0, 2),
+        ("anthropic.claude-3-5-sonnet-20240620-v1:0", 0, 2),
+        ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", 2, 1),
+        ("us.anthropic.claude-sonnet-4-20250514-v1:0", 2, 1),
+        (NOVA, 2, 1),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", 2, 1),
+    ] {
+        let (body, dropped) = written(ask(model, conversation()));
+        assert_eq!(body.to_string().matches("cachePoint").count(), points, "{model}");
+        assert!(!body.to_string().contains("1h"), "{model}: one hour is for newer ones");
+        assert_eq!(dropped.len(), reports, "{model}: {dropped:?}");
+    }
+    let mut request = ask(NOVA, vec![user("Hi")]);
+    request.tools = vec![function("f", "{}")];
+    if let Some(ToolSpec::Function(tool)) = request.tools.first_mut() {
+        tool.cache = Some(CacheHint { ttl_seconds: None });
+    }
+    let (body, dropped) = written(request.clone());
+    assert_eq!(
+        body["toolConfig"]["tools"].as_array().unwrap().len(),
+        1,
+        "Nova takes none there"
+    );
+    assert_eq!(dropped, ["tools[0].cache_control"]);
+    request.model = CLAUDE.to_owned();
+    let (body, _) = written(request);
+    assert!(body["toolConfig"]["tools"][1]["cachePoint"].is_object(), "{body}");
+}
+
+#[test]
+fn turns_that_the_service_would_refuse() {
+    let assistant = |text: &str| Neutral::text(Role::Assistant, text);
+    let (body, dropped) = written(ask(CLAUDE, vec![assistant("Welcome!"), user("Hi")]));
+    assert_eq!(body["messages"][0]["role"], "user");
+    assert_eq!(body["messages"][1]["content"][0]["text"], "Welcome!");
+    assert_eq!(dropped, ["messages"]);
+    let (body, dropped) = written(ask(CLAUDE, vec![user("Hi"), assistant("{ \n")]));
+    assert_eq!(body["messages"][1]["content"][0]["text"], "{");
+    assert_eq!(dropped, ["messages"]);
+    let instructed = vec![Neutral::text(Role::System, "S"), user("Hi")];
+    for model in [
+        "amazon.titan-text-lite-v1",
+        "mistral.mistral-7b-instruct-v0:2",
+        "cohere.command-text-v14",
+    ] {
+        let (body, dropped) = written(ask(model, instructed.clone()));
+        assert_eq!(body.get("system"), None, "{model}");
+        assert_eq!(
+            body["messages"][0]["content"],
+            json!([{"text": "S"}, {"text": "Hi"}]),
+            "{model}"
+        );
+        assert_eq!(dropped, ["messages"], "{model}");
+    }
+    let (body, _) = written(ask("mistral.mistral-large-2407-v1:0", instructed));
     assert_eq!(body["system"], json!([{"text": "S"}]));
-    assert_eq!(dropped.len(), 2);
+    let nothing = ask(CLAUDE, vec![user(" "), assistant("")]);
+    let target = Target::resolve(CLAUDE, &Wish::default(), &settings()).unwrap();
+    let error = encode(nothing, &target, Wish::default(), &settings(), false).unwrap_err();
+    assert_eq!(
+        (error.kind, error.param.as_deref()),
+        (ErrorKind::InvalidRequest, Some("messages"))
+    );
+    let (body, dropped) = written(ask(
+        "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEF1234:1",
+        vec![],
+    ));
+    assert_eq!((&body["messages"], dropped.len()), (&json!([]), 0), "{body}");
+}
+
+#[test]
+fn names_and_ids_that_the_service_would_refuse() {
+    let mut named = call("call|1", "{}");
+    if let PartContent::ToolCall(call) = &mut named.content {
+        call.name = "mcp.read file".to_owned();
+    }
+    let messages = vec![
+        user("one"),
+        Neutral::new(Role::Assistant, vec![named]),
+        Neutral::new(Role::Tool, vec![result("call|1", "1")]),
+    ];
+    let mut request = ask(NOVA, messages.clone());
+    request.tools = vec![function("mcp.read file", "{}")];
+    request.tool_choice = Some(ToolChoice::Named("mcp.read file".to_owned()));
+    let (body, dropped) = written(request);
+    let name = body["toolConfig"]["tools"][0]["toolSpec"]["name"].as_str().unwrap();
+    assert!(name.starts_with("mcp_read_file-"), "{name}");
+    assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(body["toolConfig"]["toolChoice"]["tool"]["name"], name);
+    let made = &body["messages"][1]["content"][0]["toolUse"];
+    assert_eq!(made["name"], name);
+    let answered = &body["messages"][2]["content"][0]["toolResult"];
+    assert_eq!(made["toolUseId"], answered["toolUseId"]);
+    assert_ne!(made["toolUseId"], "call|1");
+    assert!(dropped.is_empty(), "{dropped:?}");
+    let (body, _) = written(ask("us.mistral.pixtral-large-2502-v1:0", messages));
+    assert_eq!(
+        body["messages"][2]["content"][0]["toolResult"]["toolUseId"]
+            .as_str()
+            .unwrap()
+            .len(),
+        9
+    );
+}
+
+#[test]
+fn schemas_of_tools_are_of_objects() {
+    let mut request = ask(NOVA, vec![user("Hi")]);
+    request.tools = vec![
+        function("a", "{}"),
+        function("b", r#" {"properties":{"x":{}}}"#),
+        function("c", r#"{"type":"object","required":[]}"#),
+    ];
+    let (body, dropped) = written(request);
+    let schema = |at: usize| &body["toolConfig"]["tools"][at]["toolSpec"]["inputSchema"]["json"];
+    assert_eq!(schema(0), &json!({"type": "object"}));
+    assert_eq!(schema(1), &json!({"type": "object", "properties": {"x": {}}}));
+    assert_eq!(schema(2), &json!({"type": "object", "required": []}));
+    assert!(dropped.is_empty());
+}
+
+#[test]
+fn what_a_family_does_not_take_is_left_out_and_named() {
+    let mut request = ask("us.amazon.nova-2-lite-v1:0", vec![user("Hi")]);
+    request.sampling.temperature = Some(1.5);
+    request.sampling.max_output_tokens = Some(100);
+    request.sampling.stop = vec![String::new()];
+    let (body, dropped) = written(request.clone());
+    assert_eq!(body["inferenceConfig"], json!({"maxTokens": 100, "temperature": 1.0}));
+    assert_eq!(dropped, ["temperature"]);
+    request.sampling.temperature = Some(0.2);
+    let most = ReasoningOptions {
+        effort: Some("high".to_owned()),
+        ..ReasoningOptions::default()
+    };
+    request.reasoning = Some(most);
+    let (body, dropped) = written(request);
+    assert_eq!(body.get("inferenceConfig"), None);
+    assert_eq!(dropped, ["max_completion_tokens", "temperature"]);
+
+    let mut request = ask("us.meta.llama4-scout-17b-instruct-v1:0", vec![user("Hi")]);
+    request.tools = vec![function("f", "{}"), function("g", "{}")];
+    for (choice, sent, reports) in [
+        (ToolChoice::Auto, json!({"auto": {}}), 0),
+        (ToolChoice::Required, Value::Null, 1),
+        (ToolChoice::Named("f".to_owned()), Value::Null, 1),
+    ] {
+        request.tool_choice = Some(choice);
+        let (body, dropped) = written(request.clone());
+        assert_eq!(
+            (&body["toolConfig"]["toolChoice"], dropped.len()),
+            (&sent, reports),
+            "{dropped:?}"
+        );
+    }
+    request.model = "mistral.mistral-large-2407-v1:0".to_owned();
+    let (body, dropped) = written(request);
+    assert_eq!(body["toolConfig"]["toolChoice"], json!({"any": {}}));
+    assert_eq!(dropped, ["tool_choice"]);
+}
+
+#[test]
+fn metadata_that_the_log_does_not_take_is_left_out() {
+    let mut request = ask(NOVA, vec![user("Hi")]);
+    let metadata = json!({"team": "a b-1", "json": "{\"a\":1}", "long": "x".repeat(257), "n": 1});
+    request.extra = vec![("metadata".to_owned(), metadata.to_string())];
+    let (body, dropped) = written(request.clone());
+    assert_eq!(body["requestMetadata"], json!({"team": "a b-1"}));
+    assert_eq!(dropped, ["metadata.json", "metadata.long", "metadata.n"]);
+    request.extra = vec![("metadata".to_owned(), r#"{"a":"<"}"#.to_owned())];
+    assert_eq!(written(request).0.get("requestMetadata"), None);
+}
+
+#[test]
+fn json_of_a_tool_is_an_object_or_a_text() {
+    let own = |value: &str| {
+        ResultContent::Other(Annotated {
+            kind: "json".to_owned(),
+            value: value.to_owned(),
+        })
+    };
+    let result = Part::new(PartContent::ToolResult(ToolResult {
+        call_id: "a".to_owned(),
+        name: None,
+        is_error: false,
+        content: vec![own(r#"{"a":1}"#), own("[1]")],
+    }));
+    let (body, _) = written(ask(NOVA, vec![user("x"), Neutral::new(Role::Tool, vec![result])]));
+    assert_eq!(
+        body["messages"][0]["content"][0]["toolResult"]["content"],
+        json!([{"json": {"a": 1}}, {"text": "[1]"}])
+    );
 }
 
 #[test]
@@ -305,9 +497,15 @@ fn a_schema_by_the_api_or_by_a_tool() {
         request.response_format = schema();
         written(request)
     };
+    let (body, dropped) = form("qwen.qwen3-32b-v1:0");
+    assert_eq!(dropped, ["response_format.json_schema.schema"]);
+    assert!(body["outputConfig"].is_object(), "{body}");
     let (body, _) = form(CLAUDE);
     let json_schema = &body["outputConfig"]["textFormat"]["structure"]["jsonSchema"];
-    assert_eq!(json_schema["schema"], r#"{"type":"object"}"#);
+    assert_eq!(
+        json_schema["schema"], r#"{"type":"object","additionalProperties":false}"#,
+        "the service takes no other object"
+    );
     assert_eq!(body["toolConfig"], Value::Null);
     let (body, _) = form(NOVA);
     assert_eq!(

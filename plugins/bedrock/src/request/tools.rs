@@ -9,6 +9,7 @@ use aws_sdk_bedrockruntime::types::{
     ToolSpecification,
 };
 use llm_anthropic_wire::model::Model;
+use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::openai::AllowedTools;
 use llm_provider_sdk::types::{
     Annotated, ChatRequest, Error, ResponseFormat, SchemaFormat, Tool as Function, ToolChoice as Choice, ToolSpec,
@@ -16,7 +17,7 @@ use llm_provider_sdk::types::{
 use serde_json::Value;
 
 use super::fields::Plan;
-use super::{blocks, built};
+use super::{blocks, built, claude, names};
 use crate::report::Report;
 use crate::target::{Family, Target};
 use crate::wire::Splice;
@@ -48,6 +49,15 @@ impl AnswerFormat {
         }
     }
 
+    /// Fits the schema to what the service enforces: objects that hold nothing else, and no bounds.
+    pub(super) fn fit(&mut self, target: &Target, report: &mut Report) -> Result<(), Error> {
+        let Self::Native(format) = self else { return Ok(()) };
+        if let Some(schema) = claude::schema(format, target.family, report)? {
+            format.schema = schema;
+        }
+        Ok(())
+    }
+
     /// `outputConfig`.
     pub(super) fn output(self) -> Result<Option<OutputConfig>, Error> {
         let Self::Native(format) = self else { return Ok(None) };
@@ -62,6 +72,17 @@ impl AnswerFormat {
             OutputConfig::builder().text_format(built(format.build())?).build(),
         ))
     }
+}
+
+/// Names that had to be fitted: what is sent, and the caller's.
+pub(super) fn renamed(request: &ChatRequest, called: &[String]) -> Vec<(String, String)> {
+    let declared = request.tools.iter().filter_map(|tool| match tool {
+        ToolSpec::Function(function) => Some(&function.name),
+        ToolSpec::Other(_) => None,
+    });
+    let pair = |own: &String| (names::tool(own).into_owned(), own.clone());
+    let all = declared.chain(called).map(pair);
+    all.filter(|(sent, own)| sent != own).collect()
 }
 
 /// Which way the response format goes.
@@ -136,13 +157,13 @@ pub(super) fn encode(
             ToolSpec::Function(function) if !offered(&function.name) => {}
             ToolSpec::Function(function) => {
                 names.push(function.name.as_str());
-                self::function(function, target.family, &at, &mut tools, splice, report)?;
+                self::function(function, target, &at, &mut tools, splice, report)?;
             }
             ToolSpec::Other(own) => tools.extend(self::own(own, target.family, &at, splice, report)?),
         }
     }
     if let Some(tool) = format.tool() {
-        self::function(tool, target.family, "response_format", &mut tools, splice, report)?;
+        self::function(tool, target, "response_format", &mut tools, splice, report)?;
     }
     for name in called.iter().filter(|name| !names.contains(&name.as_str())) {
         report.add(
@@ -154,10 +175,9 @@ pub(super) fn encode(
     if tools.is_empty() {
         return Ok(None);
     }
-    let has_own_tools = !names.is_empty();
     let wanted = allowed.map_or_else(|| request.tool_choice.clone(), |allowed| Some(allowed.mode));
     let single = request.parallel_tool_calls == Some(false);
-    let choice = choice(wanted.as_ref(), single, format, plan, has_own_tools, report)?;
+    let choice = choice(wanted.as_ref(), single, format, plan, target, names.len(), report)?;
     let config = ToolConfiguration::builder()
         .set_tools(Some(tools))
         .set_tool_choice(choice);
@@ -166,7 +186,7 @@ pub(super) fn encode(
 
 fn function(
     function: &Function,
-    family: Family,
+    target: &Target,
     at: &str,
     tools: &mut Vec<Tool>,
     splice: &mut Splice,
@@ -174,7 +194,7 @@ fn function(
 ) -> Result<(), Error> {
     let schema = match function.input_schema.as_deref() {
         None => ANY_ARGUMENTS.to_owned(),
-        Some(text) if serde_json::from_str::<Value>(text).is_ok_and(|schema| schema.is_object()) => text.to_owned(),
+        Some(text) if serde_json::from_str::<Value>(text).is_ok_and(|schema| schema.is_object()) => of_object(text),
         Some(_) => {
             report.add(
                 format!("{at}.parameters"),
@@ -196,9 +216,20 @@ fn function(
     }
     if let Some(hint) = &function.cache {
         let at = format!("{at}.cache_control");
-        tools.extend(blocks::cache_point(hint, family, &at, report)?.map(Tool::CachePoint));
+        tools.extend(blocks::cache_point(hint, target, true, &at, report)?.map(Tool::CachePoint));
     }
     Ok(())
+}
+
+/// The service refuses a schema whose root does not say that it is an object's.
+fn of_object(schema: &str) -> String {
+    let members: Object = Object::parse(schema).unwrap_or_default();
+    if members.has("type") {
+        return schema.to_owned();
+    }
+    let rest = schema.trim_start().strip_prefix('{').unwrap_or_default().trim_start();
+    let comma = if members.is_empty() { "" } else { "," };
+    format!(r#"{{"type":"object"{comma}{rest}"#)
 }
 
 fn specification(
@@ -209,7 +240,7 @@ fn specification(
     splice: &mut Splice,
 ) -> Result<Tool, Error> {
     let tool = ToolSpecification::builder()
-        .name(name)
+        .name(names::tool(name))
         .set_description(description.map(str::to_owned))
         .input_schema(ToolInputSchema::Json(splice.document(schema)))
         .set_strict(strict);
@@ -245,7 +276,8 @@ fn choice(
     single: bool,
     format: &AnswerFormat,
     plan: &Plan,
-    has_own_tools: bool,
+    target: &Target,
+    own_tools: usize,
     report: &mut Report,
 ) -> Result<Option<ToolChoice>, Error> {
     if single {
@@ -255,8 +287,13 @@ fn choice(
         );
     }
     let any = || ToolChoice::Any(AnyToolChoice::builder().build());
-    let named = |name: &str| built(SpecificToolChoice::builder().name(name).build()).map(ToolChoice::Tool);
-    if !plan.may_force {
+    let named = |name: &str| {
+        let choice = SpecificToolChoice::builder().name(names::tool(name)).build();
+        built(choice).map(ToolChoice::Tool)
+    };
+    // Meta's models are always left to decide.
+    let may_force = plan.may_force && target.family != Family::Llama;
+    if !may_force && !matches!(wanted, Some(Choice::None | Choice::Auto)) {
         let forced = matches!(wanted, Some(Choice::Required | Choice::Named(_)));
         if forced || format.tool().is_some() {
             report.add(
@@ -268,7 +305,7 @@ fn choice(
     }
     if let Some(tool) = format.tool() {
         // With tools of the caller's the model may call one of them first.
-        return if has_own_tools {
+        return if own_tools > 0 {
             Ok(Some(any()))
         } else {
             named(&tool.name).map(Some)
@@ -278,6 +315,15 @@ fn choice(
         None => Ok(None),
         Some(Choice::Auto) => Ok(Some(ToolChoice::Auto(AutoToolChoice::builder().build()))),
         Some(Choice::Required) => Ok(Some(any())),
+        Some(Choice::Named(name)) if target.family == Family::Mistral => {
+            if own_tools > 1 {
+                report.add(
+                    "tool_choice",
+                    format!("this model can be made to call a tool, but not a certain one; `{name}` was left to it"),
+                );
+            }
+            Ok(Some(any()))
+        }
         Some(Choice::Named(name)) => named(name).map(Some),
         Some(Choice::None) => {
             report.add(

@@ -288,13 +288,12 @@ pub(crate) fn kind(exchange: &Exchange) -> ErrorKind {
         429 => ErrorKind::RateLimited,
         424 | 500 => ErrorKind::Upstream,
         503 => ErrorKind::Overloaded,
-        // Without its type the service's error is no more than a status.
-        400 if code.is_empty() => ErrorKind::InvalidRequest,
         400 if says(&["model identifier is invalid"]) => ErrorKind::NotFound,
         400 if says(&[
             "too long",
             "too many input tokens",
             "maximum context length",
+            "exceeds maximum length",
             "context limit",
         ]) =>
         {
