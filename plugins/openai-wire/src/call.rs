@@ -4,12 +4,14 @@
 //! Out: the answer, whole or as a stream. Never: an address or a header of its own.
 
 use llm_provider_sdk::http::{Request, Response};
-use llm_provider_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Error, Header, ModelInfo};
-use llm_provider_sdk::{EventStream, StreamDecoder, Synthesis, completions, embeddings, images, speech};
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
+use llm_provider_sdk::{EventStream, Synthesis, completions, embeddings, images, speech};
 
 use crate::completions::Continuations;
+use crate::error::located;
 use crate::profile::Profile;
 use crate::request::{self, Asked, Options};
+use crate::sniff::{Either, Sniffing};
 use crate::stream::Decoder;
 use crate::{error, models, response};
 
@@ -31,13 +33,6 @@ pub async fn complete(
     whole(answer, |body| response::decode(body, asked, profile)).await
 }
 
-/// The error with what the answer's head says. An error inside an answer of status 200 may have a
-/// status of its own.
-fn located(error: Error, status: u16, headers: &[Header]) -> Error {
-    let own = error.http_status.unwrap_or(status);
-    error.with_response(own, headers)
-}
-
 /// Asks for an answer piece by piece.
 ///
 /// # Errors
@@ -51,29 +46,14 @@ pub async fn stream(
     let options = Options { stream: true, pass };
     let http = http.header("accept", "text/event-stream");
     let (answer, asked) = send(http, req, profile, options).await?;
-    events(answer, Decoder::new(profile, asked), Decoder::whole).await
+    Ok(events(answer, Decoder::new(profile, asked)))
 }
 
 /// The events of an answer. Some servers do not stream what they were asked to, and some fail with
 /// status 200: such an answer is taken as a whole.
-async fn events<D: StreamDecoder + 'static>(
-    mut answer: Response,
-    decoder: D,
-    whole: fn(D, &[u8]) -> Vec<ChatEvent>,
-) -> Result<EventStream, Error> {
-    let is_json = answer
-        .header("content-type")
-        .is_some_and(|kind| kind.trim_start().starts_with("application/json"));
-    if is_json {
-        let (status, headers) = (answer.status, answer.headers().to_vec());
-        let body = answer.bytes().await?;
-        let events = whole(decoder, &body).into_iter().map(|event| match event {
-            ChatEvent::Error(error) => ChatEvent::Error(located(error, status, &headers)),
-            event => event,
-        });
-        return Ok(EventStream::from_events(events.collect()));
-    }
-    Ok(EventStream::decode(answer, decoder))
+fn events<D: Either + 'static>(answer: Response, decoder: D) -> EventStream {
+    let sniffing = Sniffing::new(decoder, answer.status, answer.headers());
+    EventStream::decode(answer, sniffing)
 }
 
 /// Asks for continuations of texts.
@@ -106,7 +86,7 @@ pub async fn continuation_stream(
     let (body, asked) = crate::completions::encode(req, profile, options)?;
     let http = http.header("accept", "text/event-stream").json(&body);
     let answer = good(http, profile).await?;
-    events(answer, Continuations::new(profile, asked), Continuations::whole).await
+    Ok(events(answer, Continuations::new(profile, asked)))
 }
 
 /// Asks for the vectors of texts.

@@ -15,6 +15,7 @@ use crate::profile::Profile;
 use crate::request::fields::Members;
 use crate::request::{Asked, Options, further};
 use crate::response;
+use crate::sniff::Either;
 use crate::stream::Decoder;
 
 /// The body of a request.
@@ -158,10 +159,10 @@ impl Continuations {
             begun: BTreeSet::new(),
         }
     }
+}
 
-    /// The events of an answer that came as a whole although a stream was asked for.
-    #[must_use]
-    pub fn whole(self, body: &[u8]) -> Vec<ChatEvent> {
+impl Either for Continuations {
+    fn whole(self, body: &[u8]) -> Vec<ChatEvent> {
         let Self { inner, mut begun } = self;
         let mut out = Vec::new();
         texts(inner.whole(body), &mut begun, &mut out);

@@ -4,6 +4,7 @@
 //! [`Error`] of the right kind. Never: a failure to read an error; whatever a provider sends, its
 //! status alone makes an error of it.
 
+mod faults;
 mod wait;
 
 use llm_provider_sdk::error::{kind_of_status, retryable};
@@ -31,7 +32,10 @@ pub fn from_status(status: u16, headers: &[Header], body: &[u8], profile: &Profi
         .ok()
         .and_then(Words::of_body)
         .unwrap_or_default();
-    if let Some(kind) = words.kind() {
+    if let Some(list) = &words.list {
+        error = error.with_message(list);
+    }
+    if let Some(kind) = words.kind().filter(|kind| !contradicts(status, *kind)) {
         let stays = error.retryable;
         error = error.with_kind(kind);
         // A status that allows a retry keeps it, except where waiting cannot help.
@@ -56,6 +60,16 @@ pub fn from_status(status: u16, headers: &[Header], body: &[u8], profile: &Profi
     error
 }
 
+/// Whether a status says more than a word that is used more loosely. OpenAI calls a model that a project may not
+/// use `model_not_found`, too, with status 403; Groq calls a request that never fits its limit
+/// `rate_limit_exceeded`, with status 413.
+fn contradicts(status: u16, kind: ErrorKind) -> bool {
+    matches!(
+        (status, kind),
+        (403, ErrorKind::NotFound) | (413, ErrorKind::RateLimited)
+    )
+}
+
 /// The error that a stream holds instead of a chunk, or an answer of status 200.
 pub(crate) fn inside(fields: &Fields<'_>, raw: &str, profile: &Profile) -> Error {
     let words = Words::of_fields(fields);
@@ -66,6 +80,7 @@ pub(crate) fn inside(fields: &Fields<'_>, raw: &str, profile: &Profile) -> Error
         .unwrap_or(ErrorKind::Upstream);
     let message = words
         .message
+        .or(words.list)
         .unwrap_or_else(|| format!("{} broke off its answer without a reason", profile.name));
     let failed = words.status.is_some_and(|status| status >= 500);
     let mut error = Error::new(kind, message).with_raw(raw);
@@ -74,6 +89,13 @@ pub(crate) fn inside(fields: &Fields<'_>, raw: &str, profile: &Profile) -> Error
     error.provider_code = words.code;
     error.param = words.param;
     error
+}
+
+/// The error with what the answer's head says. An error inside an answer of status 200 may have a
+/// status of its own.
+pub(crate) fn located(error: Error, status: u16, headers: &[Header]) -> Error {
+    let own = error.http_status.unwrap_or(status);
+    error.with_response(own, headers)
 }
 
 /// Whether an object is an error rather than a chunk or an answer.
@@ -88,6 +110,8 @@ pub(crate) fn is_error(fields: &Fields<'_>) -> bool {
 #[derive(Default)]
 struct Words {
     message: Option<String>,
+    /// What a list of single faults says, where there is no message but that.
+    list: Option<String>,
     code: Option<String>,
     kind: Option<String>,
     param: Option<String>,
@@ -118,6 +142,7 @@ impl Words {
         }
         Self {
             message: read::<String>(error).filter(|text| !text.is_empty()),
+            list: faults::said(fields),
             code: text(fields, "code").or_else(|| text(fields, "error_type")),
             ..Self::default()
         }
@@ -135,8 +160,10 @@ impl Words {
             .iter()
             .find_map(|name| number(fields, name))
             .filter(|status| (400..600).contains(status));
+        let message = text(fields, "message").or_else(|| text(fields, "detail"));
         Self {
-            message: text(fields, "message").or_else(|| text(fields, "detail")),
+            list: if message.is_none() { faults::said(fields) } else { None },
+            message,
             kind: text(fields, "type"),
             inner: ["innererror", "inner_error"]
                 .iter()
@@ -161,7 +188,7 @@ impl Words {
 /// Codes and types of OpenAI's guide to error codes, and those of providers that add their own.
 fn kind_of_word(word: &str) -> Option<ErrorKind> {
     Some(match word {
-        "context_length_exceeded" | "context_window_exceeded" => ErrorKind::ContextLength,
+        "context_length_exceeded" | "context_window_exceeded" | "exceed_context_size_error" => ErrorKind::ContextLength,
         "model_not_found" | "not_found_error" | "invalid_model" | "not_found" | "DeploymentNotFound" => {
             ErrorKind::NotFound
         }
@@ -296,6 +323,30 @@ mod tests {
                 None,
             ),
             (504, r#"{"error":"Model m time out"}"#, Kind::Timeout, None),
+            (
+                403,
+                r#"{"error":{"message":"Project `p` does not have access to model `m`","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
+                Kind::Permission,
+                Some("model_not_found"),
+            ),
+            (
+                413,
+                r#"{"error":{"message":"Request too large for model `m` on tokens per minute (TPM)","type":"tokens","code":"rate_limit_exceeded"}}"#,
+                Kind::RequestTooLarge,
+                Some("rate_limit_exceeded"),
+            ),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_ctx":2048}}"#,
+                Kind::ContextLength,
+                Some("400"),
+            ),
+            (
+                422,
+                r#"{"detail":[{"loc":["body","messages"],"msg":"Field required"}]}"#,
+                Kind::InvalidRequest,
+                None,
+            ),
             (503, "<html>busy</html>", Kind::Overloaded, None),
             (500, "", Kind::Upstream, None),
             (
@@ -310,6 +361,16 @@ mod tests {
             assert_eq!(error.http_status, Some(status));
             assert!(!error.message.is_empty());
         }
+    }
+
+    #[test]
+    fn single_faults_become_the_message() {
+        let body = r#"{"detail":[{"type":"missing","loc":["body","messages"],"msg":"Field required","input":{}}]}"#;
+        assert_eq!(fail(422, body).message, "body.messages: Field required");
+        let fields = Fields::parse(r#"{"error":{"message":["a","b"]}}"#).unwrap();
+        assert_eq!(inside(&fields, "{}", &Profile::COMPATIBLE).message, "a; b");
+        let both = r#"{"error":{"message":"m","details":[]},"message":["a"]}"#;
+        assert_eq!(fail(400, both).message, "m");
     }
 
     #[test]

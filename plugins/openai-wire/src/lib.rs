@@ -23,6 +23,7 @@ pub mod native;
 pub mod profile;
 pub mod request;
 pub mod response;
+mod sniff;
 pub mod speech;
 pub mod stream;
 mod usage;

@@ -79,7 +79,8 @@ fn choice(raw: &RawValue, at: usize, id: &str, asked: &Asked, profile: &Profile)
     let word = fields.take_text("finish_reason").unwrap_or_default();
     let calls = !answer.calls.is_empty();
     let message = message_of(answer, &format!("{id}_{index}"), &asked.sound_type, profile.id);
-    let (finish, finish_detail) = finish(&word, calls);
+    let own = own_word(&mut fields);
+    let (finish, finish_detail) = finish(&word, own, calls);
     Some(Choice {
         index,
         message,
@@ -110,8 +111,18 @@ pub(crate) fn logprobs(fields: &mut Fields<'_>) -> Extras {
     }
 }
 
+/// What a gateway has from the provider behind it, beside the word that it makes of that (OpenRouter).
+pub(crate) fn own_word(fields: &mut Fields<'_>) -> Option<String> {
+    fields.take_some_text("native_finish_reason")
+}
+
 /// Why an answer ended, and the provider's own word where it says more.
-pub(crate) fn finish(word: &str, calls: bool) -> (FinishReason, Option<String>) {
+pub(crate) fn finish(word: &str, own: Option<String>, calls: bool) -> (FinishReason, Option<String>) {
+    let (reason, detail) = of_word(word, calls);
+    (reason, own.filter(|own| own != word).or(detail))
+}
+
+fn of_word(word: &str, calls: bool) -> (FinishReason, Option<String>) {
     let reason = match word {
         "stop" => return (FinishReason::Stop, None),
         "length" => return (FinishReason::Length, None),

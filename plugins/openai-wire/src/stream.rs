@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use self::choice::Choice;
 use crate::profile::{Ending, Profile};
 use crate::request::Asked;
+use crate::sniff::Either;
 use crate::wire::answer::{answer, continuation};
 use crate::wire::{Fields, grown, is_empty, json_string, read};
 use crate::{error, response, usage};
@@ -57,15 +58,6 @@ impl Decoder {
             usage: None,
             ended: false,
         }
-    }
-
-    /// The events of an answer that came as a whole although a stream was asked for.
-    #[must_use]
-    pub fn whole(mut self, body: &[u8]) -> Vec<ChatEvent> {
-        let mut out = Vec::new();
-        self.data(None, &String::from_utf8_lossy(body), false, &mut out);
-        self.complete(&mut out);
-        out
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<ChatEvent>) {
@@ -186,7 +178,8 @@ impl Decoder {
         if let Some(more) = more {
             choice.delta(more, logprobs, out);
         }
-        choice.end(finish, fields.into_extras());
+        let own = response::own_word(&mut fields);
+        choice.end(finish, own, fields.into_extras());
     }
 
     /// The provider has said that the answer is complete.
@@ -224,6 +217,15 @@ impl Decoder {
             Ending::Finish => true,
         };
         !self.choices.is_empty() && finished && counted
+    }
+}
+
+impl Either for Decoder {
+    fn whole(mut self, body: &[u8]) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        self.data(None, &String::from_utf8_lossy(body), false, &mut out);
+        self.complete(&mut out);
+        out
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
     if prompt.is_none() && completion.is_none() {
         return None;
     }
-    fields.take_count("total_tokens");
+    let total = fields.take_count("total_tokens");
     let (prompt_name, mut prompt_details) = details(&mut fields, &PROMPT_DETAILS);
     let (answer_name, mut answer_details) = details(&mut fields, &ANSWER_DETAILS);
     // DeepSeek's and Moonshot's names, which stand beside or instead of the details.
@@ -55,9 +55,13 @@ pub(crate) fn usage(raw: &RawValue, profile: &Profile) -> Option<Usage> {
 
     let thought = answer_details.take_count("reasoning_tokens");
     let mut rest = Rest(completion.unwrap_or_default());
+    let thought_tokens = thought.unwrap_or_default();
+    let both = prompt.unwrap_or_default().saturating_add(rest.0);
+    // Whoever counts them apart shows it by the total (xAI).
+    let adds_up = thought_tokens > 0 && total == both.checked_add(thought_tokens);
     let reasoning = match profile.reasoning_tokens {
-        ReasoningTokens::Included => rest.take(thought),
-        ReasoningTokens::Apart => thought.unwrap_or_default(),
+        ReasoningTokens::Included if !adds_up => rest.take(thought),
+        _ => thought_tokens,
     };
     let output_audio = rest.take(answer_details.take_count("audio_tokens"));
     let output_image = rest.take(answer_details.take_count("image_tokens"));
@@ -199,6 +203,12 @@ mod tests {
             &apart,
         );
         assert_eq!((u.output, u.reasoning), (44, 257));
+        // The total tells it, whatever the profile says.
+        let told = r#"{"prompt_tokens":32,"completion_tokens":44,"total_tokens":333,"completion_tokens_details":{"reasoning_tokens":257}}"#;
+        let u = count(told, &Profile::OPENAI);
+        assert_eq!((u.output, u.reasoning), (44, 257));
+        let u = count(&told.replace("333", "76").replace("257", "30"), &Profile::OPENAI);
+        assert_eq!((u.output, u.reasoning), (14, 30));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 mod native;
 mod settings;
 
-use llm_openai_wire::{Profile, call};
+use llm_openai_wire::call;
 use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, ModelInfo};
 use llm_provider_sdk::{
     Chat, Completions, CredentialSlot, Embeddings, EventStream, Images, Manifest, Provider, Speech, Synthesis,
@@ -51,7 +51,7 @@ impl Provider for OpenAi {
         let request = settings
             .address(http::Request::get(settings.url("/models")))
             .credential(KEY);
-        call::list_models(request, &Profile::OPENAI).await
+        call::list_models(request, settings.profile()).await
     }
 }
 
@@ -72,7 +72,7 @@ impl Chat for OpenAi {
         call::complete(
             post(&settings, "/chat/completions"),
             &req,
-            &Profile::OPENAI,
+            settings.profile(),
             &settings.pass,
         )
         .await
@@ -83,7 +83,7 @@ impl Chat for OpenAi {
         call::stream(
             post(&settings, "/chat/completions"),
             &req,
-            &Profile::OPENAI,
+            settings.profile(),
             &settings.pass,
         )
         .await
@@ -101,38 +101,38 @@ impl Completions for OpenAi {
     async fn complete(req: completions::Request) -> Result<ChatResponse, Error> {
         let settings = Settings::of_host()?;
         let http = post(&settings, "/completions");
-        call::continuation(http, &req, &Profile::OPENAI, &settings.pass).await
+        call::continuation(http, &req, settings.profile(), &settings.pass).await
     }
 
     async fn stream(req: completions::Request) -> Result<EventStream, Error> {
         let settings = Settings::of_host()?;
         let http = post(&settings, "/completions");
-        call::continuation_stream(http, &req, &Profile::OPENAI, &settings.pass).await
+        call::continuation_stream(http, &req, settings.profile(), &settings.pass).await
     }
 }
 
 impl Embeddings for OpenAi {
     async fn embed(req: embeddings::Request) -> Result<embeddings::Response, Error> {
         let settings = Settings::of_host()?;
-        call::embed(post(&settings, "/embeddings"), &req, &Profile::OPENAI).await
+        call::embed(post(&settings, "/embeddings"), &req, settings.profile()).await
     }
 }
 
 impl Images for OpenAi {
     async fn generate(req: images::Request) -> Result<images::Response, Error> {
         let settings = Settings::of_host()?;
-        call::generate(&|path| Ok(post(&settings, path)), &req, &Profile::OPENAI).await
+        call::generate(&|path| Ok(post(&settings, path)), &req, settings.profile()).await
     }
 }
 
 impl Speech for OpenAi {
     async fn synthesize(req: speech::SynthesisRequest) -> Result<Synthesis, Error> {
         let settings = Settings::of_host()?;
-        call::synthesize(post(&settings, "/audio/speech"), &req, &Profile::OPENAI).await
+        call::synthesize(post(&settings, "/audio/speech"), &req, settings.profile()).await
     }
 
     async fn transcribe(req: speech::TranscriptionRequest) -> Result<speech::Transcript, Error> {
         let settings = Settings::of_host()?;
-        call::transcribe(&|path| Ok(post(&settings, path)), &req, &Profile::OPENAI).await
+        call::transcribe(&|path| Ok(post(&settings, path)), &req, settings.profile()).await
     }
 }

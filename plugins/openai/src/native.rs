@@ -4,7 +4,7 @@
 //! knows; and the usage of the answers that have one. Never: a look into a request's body, or a change
 //! of one.
 
-use llm_openai_wire::{Profile, native};
+use llm_openai_wire::native;
 use llm_provider_sdk::Native;
 use llm_provider_sdk::http::Body;
 use llm_provider_sdk::native::{BodyMode, Forward, RequestHead};
@@ -39,6 +39,6 @@ impl Native for OpenAi {
     }
 
     async fn read_usage(status: u16, headers: Vec<Header>, body: Body) -> Result<Option<Usage>, Error> {
-        native::read_usage(status, &headers, body, &Profile::OPENAI).await
+        native::read_usage(status, &headers, body, Settings::of_host()?.profile()).await
     }
 }

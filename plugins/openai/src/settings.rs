@@ -3,6 +3,7 @@
 //! In: the plugin's section of the configuration. Out: addresses and headers. Never: a secret; the
 //! key is the vault's.
 
+use llm_openai_wire::Profile;
 use llm_provider_sdk::http::Request;
 use llm_provider_sdk::types::Error;
 use serde::Deserialize;
@@ -33,6 +34,11 @@ pub(crate) const SCHEMA: &str = r#"{
       "type": "string",
       "description": "Project that the requests count for, e.g. proj_…; else the key's default"
     },
+    "compatible": {
+      "type": "boolean",
+      "default": false,
+      "description": "Whether another maker's server answers at base_url (vLLM, Ollama, llama.cpp, a gateway): it is asked by the format's older names, and every parameter goes on, for it to judge"
+    },
     "pass": {
       "type": "array",
       "items": { "type": "string" },
@@ -52,6 +58,9 @@ pub(crate) struct Settings {
     base_path: String,
     organization: Option<String>,
     project: Option<String>,
+    /// Another maker's server answers.
+    #[serde(default)]
+    compatible: bool,
     /// Names of further request parameters to send on.
     #[serde(default)]
     pub(crate) pass: Vec<String>,
@@ -92,6 +101,9 @@ impl Settings {
                 "base_path begins with `/` and ends without one, like /v1 (or is empty), and is `{path}`"
             ));
         }
+        if settings.compatible && settings.base_url == ORIGIN {
+            return Err("compatible is for another maker's server: set base_url to its origin".to_owned());
+        }
         for (name, value) in [("organization", &settings.organization), ("project", &settings.project)] {
             if value
                 .as_ref()
@@ -103,6 +115,15 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// How the server speaks the format.
+    pub(crate) fn profile(&self) -> &'static Profile {
+        if self.compatible {
+            &Profile::COMPATIBLE
+        } else {
+            &Profile::OPENAI
+        }
     }
 
     /// An address below the API's path.
@@ -145,6 +166,8 @@ mod tests {
             (r#"{"base_path":"/v1/"}"#, Some("base_path")),
             (r#"{"organization":"a\nb"}"#, Some("organization")),
             (r#"{"project":""}"#, Some("project")),
+            (r#"{"base_url":"http://127.0.0.1:11434","compatible":true}"#, None),
+            (r#"{"compatible":true}"#, Some("base_url")),
             (r#"{"api_key":"sk"}"#, Some("api_key")),
         ] {
             let checked = Settings::check(config);
@@ -164,7 +187,10 @@ mod tests {
             .keys()
             .map(String::as_str)
             .collect();
-        assert_eq!(names, ["base_url", "base_path", "organization", "project", "pass"]);
+        assert_eq!(
+            names,
+            ["base_url", "base_path", "organization", "project", "compatible", "pass"]
+        );
         assert_eq!(schema["properties"]["base_url"]["default"], origin());
         assert_eq!(schema["properties"]["base_path"]["default"], path());
     }

@@ -2,7 +2,7 @@
 
 use llm_plugin_openai::OpenAi;
 use llm_provider_sdk::testing::{Recording, Reply, block_on};
-use llm_provider_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Message, PartContent, Role};
+use llm_provider_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Message, Part, PartContent, Reasoning, Role};
 use llm_provider_sdk::{Chat, Embeddings, HttpError, Provider, embeddings};
 use serde_json::json;
 
@@ -49,6 +49,53 @@ fn a_whole_answer() {
     assert_eq!(
         sent.json(),
         json!({"model": "gpt-test", "messages": [{"role": "user", "content": "hi"}]})
+    );
+}
+
+#[test]
+fn another_makers_server_is_asked_by_the_older_names_and_for_all_that_was_wished() {
+    let config = json!({"base_url": "http://127.0.0.1:8000", "compatible": true});
+    let answer = r#"{"id":"c1","model":"qwen","choices":[{"index":0,"finish_reason":"stop",
+        "message":{"role":"assistant","content":"4","reasoning":"2 and 2"}}]}"#;
+    let recording = Recording::new()
+        .config(&config)
+        .reply(Reply::json(200, answer))
+        .install();
+    let mut req = request();
+    let thought = Part::new(PartContent::Reasoning(Reasoning {
+        text: "hm".into(),
+        redacted: false,
+    }));
+    req.messages.push(Message {
+        parts: vec![thought, Part::text("yes")],
+        ..Message::text(Role::Assistant, "")
+    });
+    req.sampling.max_output_tokens = Some(9);
+    req.sampling.top_k = Some(3);
+    req.extra = vec![
+        ("min_p".to_owned(), "0.1".to_owned()),
+        (
+            "chat_template_kwargs".to_owned(),
+            r#"{"enable_thinking":false}"#.to_owned(),
+        ),
+    ];
+    let answer = block_on(OpenAi::complete(req)).unwrap();
+    assert_eq!(answer.dropped, []);
+    assert!(
+        matches!(&answer.choices[0].message.parts[0].content, PartContent::Reasoning(thought) if thought.text == "2 and 2")
+    );
+    let sent = &recording.requests()[0];
+    assert_eq!(sent.url, "http://127.0.0.1:8000/v1/chat/completions");
+    assert_eq!(
+        sent.json(),
+        json!({
+            "model": "gpt-test", "max_tokens": 9, "top_k": 3, "min_p": 0.1,
+            "chat_template_kwargs": {"enable_thinking": false},
+            "messages": [
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "yes", "reasoning_content": "hm"}
+            ]
+        })
     );
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Choice {
     logprobs: Extras,
     choice_extra: Extras,
     finish_word: Option<String>,
+    /// The word of the provider behind a gateway.
+    own_word: Option<String>,
 }
 
 /// A piece of reasoning that may go on.
@@ -108,6 +110,7 @@ impl Choice {
             logprobs: Extras::new(),
             choice_extra: Extras::new(),
             finish_word: None,
+            own_word: None,
         }
     }
 
@@ -151,7 +154,7 @@ impl Choice {
     }
 
     /// What a chunk says of the choice besides its content.
-    pub(super) fn end(&mut self, finish_word: Option<String>, mut extra: Extras) {
+    pub(super) fn end(&mut self, finish_word: Option<String>, own_word: Option<String>, mut extra: Extras) {
         for (name, json) in &mut extra {
             let before = self.choice_extra.iter().find(|(known, _)| known == name);
             if let Some((_, before)) = before.filter(|_| self.verdicts.contains(&name.as_str())) {
@@ -161,6 +164,7 @@ impl Choice {
         merge(&mut self.choice_extra, extra);
         // OpenRouter repeats the word on the chunks that follow.
         self.finish_word = self.finish_word.take().or(finish_word);
+        self.own_word = self.own_word.take().or(own_word);
     }
 
     /// The choice is complete: gives what was held back, and its end.
@@ -192,7 +196,7 @@ impl Choice {
             self.push(Place::Text, content, Beside::default(), out);
         }
         let word = self.finish_word.unwrap_or_default();
-        let (reason, detail) = finish(&word, has_calls);
+        let (reason, detail) = finish(&word, self.own_word, has_calls);
         out.push(ChatEvent::Finish(Finish {
             choice: self.index,
             reason,

@@ -504,6 +504,26 @@ fn functions_of_the_first_form_are_calls() {
 }
 
 #[test]
+fn a_gateway_tells_the_word_of_the_provider_behind_it() {
+    let end = |word: &str, own: &str| {
+        format!(r#"{{"index":0,"delta":{{"content":"a"}},"finish_reason":{word},"native_finish_reason":{own}}}"#)
+    };
+    for (own, detail) in [("\"STOP\"", Some("STOP")), ("\"stop\"", None), ("null", None)] {
+        // OpenRouter repeats the chunk of the end with its usage, without the words.
+        let body = sse(&[
+            &chunk(&end("null", "null")),
+            &chunk(&end("\"stop\"", own)),
+            &chunk(&end("null", "null")),
+            &usage_chunk(),
+        ]);
+        let answer = fold(events_of(&body, &Profile::COMPATIBLE)).unwrap();
+        assert_eq!(answer.choices[0].finish, FinishReason::Stop);
+        assert_eq!(answer.choices[0].finish_detail.as_deref(), detail);
+        assert!(answer.choices[0].extra.is_empty(), "{:?}", answer.choices[0].extra);
+    }
+}
+
+#[test]
 fn a_thought_that_is_said_again_with_its_signature_is_one() {
     compare(
         &[

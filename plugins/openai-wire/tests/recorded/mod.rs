@@ -347,12 +347,17 @@ fn choice_said(choice: &Value) -> Said {
     let lists = choice["logprobs"]
         .as_object()
         .filter(|lists| !lists.values().all(says_nothing));
+    // A gateway's answer has the word of the provider behind it, too.
+    let finish = match text_of(&choice["native_finish_reason"]) {
+        own if own.is_empty() => text_of(&choice["finish_reason"]),
+        own => own,
+    };
     Said {
         text,
         refusal: text_of(&message["refusal"]),
         reasoning,
         calls: calls.collect(),
-        finish: text_of(&choice["finish_reason"]),
+        finish,
         logprobs: lists.cloned().map(Value::Object),
     }
 }
