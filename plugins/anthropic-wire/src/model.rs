@@ -100,6 +100,11 @@ impl Model {
         }
     }
 
+    /// Whether the name is of a Claude model.
+    pub fn is_claude(name: &str) -> bool {
+        Id::parse(name).is_some()
+    }
+
     fn of_version(family: &str, version: (u32, u32)) -> Self {
         let frontier = matches!(family, "fable" | "mythos");
         match version {

@@ -19,7 +19,7 @@ mod tools;
 
 use llm_provider_sdk::types::{ChatRequest, Error};
 
-use self::extra::Extra;
+use self::extra::{Extra, Kinds};
 use self::thinking::Plan;
 use crate::error;
 use crate::model::{Model, Sampling};
@@ -42,6 +42,11 @@ pub struct Options<'a> {
     pub system_in_place: Option<bool>,
     /// Request fields that are sent on although this crate does not know them.
     pub extra_fields: &'a [String],
+    /// Whether the adapter sends [`Encoded::headers`]: it speaks to the API itself.
+    pub takes_headers: bool,
+    /// Whether thoughts stay in the turn that the model goes on with although thinking is off. For an
+    /// adapter that does not send these messages.
+    pub keeps_thinking: bool,
 }
 
 /// A request, ready to be sent.
@@ -51,6 +56,8 @@ pub struct Encoded {
     pub body: Object,
     /// Values of the header `anthropic-beta`.
     pub betas: Vec<String>,
+    /// Further headers, for parameters that travel in one.
+    pub headers: Vec<(&'static str, String)>,
     /// For the decoder of the answer.
     pub context: Context,
 }
@@ -65,7 +72,7 @@ pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> R
     let model = Model::named(&request.model);
     let mut extra = Extra::sort(&request.extra, options, &mut report);
     let in_place = options.system_in_place.unwrap_or(model.system_in_place);
-    let conversation = messages::encode(std::mem::take(&mut request.messages), in_place, &mut report)?;
+    let mut conversation = messages::encode(std::mem::take(&mut request.messages), in_place, &mut report)?;
     let mut offer = tools::encode(&request, &model, &mut report);
     let answer_tool = format::apply(&request, &model, &mut offer, &mut extra.output_config, &mut report);
     let plan = Plan::make(
@@ -83,10 +90,17 @@ pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> R
         &mut report,
     );
 
+    if plan.is_off(&model) && !options.keeps_thinking && Model::is_claude(&request.model) {
+        conversation.forget_open_thinking(&mut report);
+    }
     let mut body = Object::new()
         .with("model", &request.model)
         .with("max_tokens", plan.max_tokens);
-    let needs_files = conversation.needs_files;
+    let kinds = Kinds {
+        files: conversation.needs_files,
+        tools: offer.kinds(),
+        blocks: conversation.kinds(),
+    };
     conversation.write(&mut body);
     offer.write(&mut body);
     if let Some(thinking) = &plan.thinking {
@@ -103,10 +117,11 @@ pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> R
     if stream {
         body.put("stream", true);
     }
-    let betas = extra::betas(extra.betas, &body, needs_files);
+    let betas = extra::betas(extra.betas, &body, &kinds);
     Ok(Encoded {
         body,
         betas,
+        headers: extra.headers,
         context: Context {
             model: request.model,
             dropped: report.into_dropped(),

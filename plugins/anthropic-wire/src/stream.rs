@@ -38,6 +38,8 @@ pub struct Decoder {
     context: Context,
     started: bool,
     ended: bool,
+    /// Events of unknown kinds that came before the answer began.
+    early: Vec<ChatEvent>,
     /// Blocks that have begun and not ended, by `index`.
     open: Vec<(u32, Block)>,
     /// How many blocks `message_start` brought along; those that follow count on from there.
@@ -57,6 +59,7 @@ impl Decoder {
             context,
             started: false,
             ended: false,
+            early: Vec::new(),
             open: Vec::new(),
             brought: 0,
             has_calls: false,
@@ -67,7 +70,7 @@ impl Decoder {
     }
 
     fn event(&mut self, event: &Event, out: &mut Vec<ChatEvent>) {
-        if self.ended || event.data.trim() == "[DONE]" {
+        if self.ended || matches!(event.data.trim(), "" | "[DONE]") {
             return;
         }
         let Some(mut data) = Object::parse(&event.data) else {
@@ -93,10 +96,9 @@ impl Decoder {
             "message_delta" => self.message_delta(&mut data, out),
             "message_stop" => self.message_stop(out),
             "error" => self.fail(error::from_event(&event.data), out),
-            _ => {
-                self.start(Object::new(), out);
-                out.push(other(&kind, &event.data));
-            }
+            // The answer's id and model are still to come.
+            _ if !self.started => self.early.push(other(&kind, &event.data)),
+            _ => out.push(other(&kind, &event.data)),
         }
     }
 
@@ -117,6 +119,7 @@ impl Decoder {
             dropped: std::mem::take(&mut self.context.dropped),
             extra: Vec::new(),
         }));
+        out.append(&mut self.early);
         self.keep(&message);
     }
 

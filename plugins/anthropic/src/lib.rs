@@ -116,13 +116,21 @@ impl Chat for Anthropic {
 /// Asks for a message. Gives the answer's head and what its decoder has to know.
 async fn ask(req: ChatRequest, stream: bool) -> Result<(http::Response, Context), Error> {
     let settings: Settings = host::config()?;
-    let Encoded { body, betas, context } = request::encode(req, settings.options(), stream)?;
+    let Encoded {
+        body,
+        betas,
+        headers,
+        context,
+    } = request::encode(req, settings.options(), stream)?;
     let bytes = body.to_bytes();
     // Media can be large; they are in the bytes now.
     drop(body);
-    let request = http::Request::post(settings.url("/v1/messages"))
+    let mut request = http::Request::post(settings.url("/v1/messages"))
         .header("content-type", "application/json")
         .body(bytes);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
     Ok((send(request, &settings, &betas).await?, context))
 }
 

@@ -51,6 +51,8 @@ impl Settings {
             default_max_tokens: self.default_max_tokens,
             system_in_place: self.system_in_place,
             extra_fields: &self.extra_fields,
+            takes_headers: true,
+            keeps_thinking: false,
         }
     }
 

@@ -44,6 +44,7 @@ fn the_settings_decide_where_and_how() {
     request.extra = vec![
         ("anthropic_beta".to_owned(), r#"["b-2","c-3"]"#.to_owned()),
         ("logit_bias".to_owned(), r#"{"5":1}"#.to_owned()),
+        ("user_profile_id".to_owned(), r#""uprof_1""#.to_owned()),
     ];
     let got = block_on(Anthropic::complete(request)).unwrap();
     assert_eq!(
@@ -55,6 +56,7 @@ fn the_settings_decide_where_and_how() {
     assert_eq!(sent.url, "https://gw.example.com/anthropic/v1/messages");
     assert_eq!(sent.header("anthropic-version"), Some("2099-01-01"));
     assert_eq!(sent.header("anthropic-beta"), Some("a-1,b-2,c-3"));
+    assert_eq!(sent.header("anthropic-user-profile-id"), Some("uprof_1"));
     assert_eq!(sent.credential.as_deref(), Some("api-key"));
     assert_eq!(sent.json()["max_tokens"], 77);
     assert_eq!(sent.json().get("stream"), None);

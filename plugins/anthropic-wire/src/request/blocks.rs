@@ -31,14 +31,22 @@ const ONE_HOUR: u32 = 3_600;
 const KNOWN_BLOCKS: &[&str] = &[
     "browser_state",
     "compaction",
+    "connector_text",
     "container_upload",
     "document",
     "fallback",
     "image",
+    "mcp_tool_listing",
+    "mid_conv_system",
     "search_result",
     "text",
+    "tool_addition",
     "tool_reference",
+    "tool_removal",
 ];
+
+/// Of them, those that an instruction in the middle of a conversation may hold.
+const SYSTEM_BLOCKS: &[&str] = &["tool_addition", "tool_removal"];
 
 /// The block for a part. `None` when it cannot be carried; the report then says why.
 ///
@@ -54,6 +62,9 @@ pub(super) fn encode(part: Part, speaker: Speaker, at: &str, report: &mut Report
         }
         PartContent::Reasoning(reasoning) => thinking(&reasoning, part.state.as_ref(), at, report),
         PartContent::ToolCall(call) => Some(tool_use(&call, extra, at, report)),
+        PartContent::Other(other) if speaker == Speaker::System && SYSTEM_BLOCKS.contains(&other.kind.as_str()) => {
+            as_it_was(&other, at, report)
+        }
         _ if speaker == Speaker::System => {
             report.add(at, "Anthropic takes only text as a system prompt");
             None

@@ -13,17 +13,25 @@ use crate::wire::{self, Object};
 
 /// Fields of the Messages API that are sent as they are.
 const KNOWN: &[&str] = &[
+    "billing_policy",
     "cache_control",
+    "compaction",
     "container",
     "context_management",
     "diagnostics",
+    "fallback_credit_token",
     "fallbacks",
     "inference_geo",
     "mcp_servers",
     "output_format",
     "speed",
-    "user_profile_id",
-    "workspace_id",
+    "thread",
+];
+
+/// Parameters of the Messages API that travel in a header, with its name.
+const IN_HEADERS: &[(&str, &str)] = &[
+    ("user_profile_id", "anthropic-user-profile-id"),
+    ("workspace_id", "anthropic-workspace-id"),
 ];
 
 /// Names under which a caller gives values of the header `anthropic-beta`.
@@ -78,6 +86,8 @@ pub(super) struct Extra {
     safety_identifier: Option<String>,
     /// Fields that are sent as they are.
     fields: Vec<(String, Box<RawValue>)>,
+    /// Headers for the parameters that travel in one.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Extra {
@@ -105,6 +115,7 @@ impl Extra {
             "service_tier" => self.service_tier(value, report),
             _ if BETA_FIELDS.contains(&name) => self.betas.extend(names(&value)),
             _ if SERVED.contains(&name) => {}
+            _ if IN_HEADERS.iter().any(|(known, _)| *known == name) => self.header(name, &value, options, report),
             _ if KNOWN.contains(&name) || options.extra_fields.iter().any(|known| known == name) => {
                 self.fields.push((name.to_owned(), value));
             }
@@ -117,6 +128,18 @@ impl Extra {
                 );
                 report.add(name, reason);
             }
+        }
+    }
+
+    /// A parameter that travels in a header, where the adapter can send one.
+    fn header(&mut self, name: &str, value: &RawValue, options: Options<'_>, report: &mut Report) {
+        let text: String = serde_json::from_str(value.get()).unwrap_or_default();
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let header = IN_HEADERS.iter().find(|(known, _)| *known == name);
+        match header {
+            _ if !options.takes_headers => report.add(name, "it is for Anthropic's own service alone"),
+            Some((_, header)) if is_plain => self.headers.push((header, text)),
+            _ => report.add(name, "it is not an id: a text of printable characters"),
         }
     }
 
@@ -175,9 +198,53 @@ fn names(value: &RawValue) -> Vec<String> {
         .collect()
 }
 
+/// What a request holds, by its `type`.
+#[derive(Debug, Default)]
+pub(super) struct Kinds {
+    /// Some block refers to a file of the Files API.
+    pub(super) files: bool,
+    /// Of the tools.
+    pub(super) tools: Vec<String>,
+    /// Of the blocks of all turns.
+    pub(super) blocks: Vec<String>,
+}
+
+/// `type`s of tools that the API refuses without a beta: its name begins like this, and ends so in
+/// the version that these tools need.
+const OF_TOOLS: &[(&str, &str, &str)] = &[
+    ("advisor_20260301", "advisor-tool-", "2026-03-01"),
+    ("bash_20241022", "computer-use-", "2024-10-22"),
+    ("code_execution_20250522", "code-execution-", "2025-05-22"),
+    ("computer_20241022", "computer-use-", "2024-10-22"),
+    ("computer_20250124", "computer-use-", "2025-01-24"),
+    ("computer_20251124", "computer-use-", "2025-11-24"),
+    ("text_editor_20241022", "computer-use-", "2024-10-22"),
+];
+
+/// The same of content blocks.
+const OF_BLOCKS: &[(&str, &str, &str)] = &[
+    ("advisor_tool_result", "advisor-tool-", "2026-03-01"),
+    ("compaction", "compact-", "2026-01-12"),
+    ("fallback", "server-side-fallback-", "2026-07-01"),
+    ("mcp_tool_listing", "mcp-client-", "2026-09-15"),
+    ("mcp_tool_result", "mcp-client-", "2025-11-20"),
+    ("mcp_tool_use", "mcp-client-", "2025-11-20"),
+    ("tool_addition", "mid-conversation-tool-changes-", "2026-07-01"),
+    ("tool_removal", "mid-conversation-tool-changes-", "2026-07-01"),
+];
+
+/// The same of fields of the body.
+const OF_FIELDS: &[(&str, &str, &str)] = &[
+    ("compaction", "compact-", "2026-09-04"),
+    ("fallback_credit_token", "fallback-credit-", "2026-07-01"),
+    ("fallbacks", "server-side-fallback-", "2026-07-01"),
+    ("output_format", "structured-outputs-", "2025-11-13"),
+    ("thread", "message-threads-", "2026-08-12"),
+];
+
 /// The header's values for a request: those that were asked for, and those without which the API
 /// refuses a field of the body. A beta that was asked for in another version is left alone.
-pub(super) fn betas(asked: Vec<String>, body: &Object, needs_files: bool) -> Vec<String> {
+pub(super) fn betas(asked: Vec<String>, body: &Object, kinds: &Kinds) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in asked {
         if !out.contains(&name) {
@@ -189,8 +256,24 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, needs_files: bool) -> Vec
             out.push(format!("{prefix}{version}"));
         }
     };
-    if needs_files {
+    if kinds.files {
         need("files-api-", "2025-04-14");
+    }
+    for (kind, prefix, version) in OF_TOOLS {
+        if kinds.tools.iter().any(|known| known == kind) {
+            need(prefix, version);
+        }
+    }
+    // What an answer brought goes back only with the beta that it came by.
+    for (kind, prefix, version) in OF_BLOCKS {
+        if kinds.blocks.iter().any(|known| known == kind) {
+            need(prefix, version);
+        }
+    }
+    for (field, prefix, version) in OF_FIELDS {
+        if body.has(field) {
+            need(prefix, version);
+        }
     }
     if let Some(servers) = body.read::<Vec<Object>>("mcp_servers") {
         // The older version has the servers' tools in `mcp_servers`, the newer one in `tools`.
@@ -214,9 +297,6 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, needs_files: bool) -> Vec
     {
         need("code-execution-", "2025-08-25");
         need("skills-", "2025-10-02");
-    }
-    if body.has("output_format") {
-        need("structured-outputs-", "2025-11-13");
     }
     if body.read::<String>("speed").as_deref() == Some("fast") {
         need("fast-mode-", "2026-02-01");

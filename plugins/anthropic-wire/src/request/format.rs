@@ -3,7 +3,7 @@
 //! In: the neutral response format. Out: `output_config.format` with a schema that Anthropic takes,
 //! or, on models without it, a tool that has to be called. Never: words added to the prompt.
 
-mod schema;
+pub(super) mod schema;
 
 use llm_provider_sdk::types::{ChatRequest, ResponseFormat, SchemaFormat};
 
@@ -11,6 +11,9 @@ use super::tools::{Offer, input_schema};
 use crate::model::Model;
 use crate::report::Report;
 use crate::wire::{self, Object};
+
+/// Where the schema stands in the caller's request.
+const SCHEMA: &str = "response_format.json_schema.schema";
 
 /// Name of the tool that stands for a response format.
 const ANSWER_TOOL: &str = "structured_answer";
@@ -38,7 +41,7 @@ pub(super) fn apply(
             None
         }
         ResponseFormat::JsonSchema(format) if model.structured_output => {
-            let mut schema = schema::fit(&format.schema, report);
+            let mut schema = schema::fit(&format.schema, SCHEMA, report);
             // What the answer is for has no other place there.
             if let (Some(fields), Some(said)) = (schema.as_object_mut(), &format.description) {
                 fields.entry("description").or_insert_with(|| said.as_str().into());

@@ -20,12 +20,22 @@ use crate::wire::Object;
 #[derive(Debug)]
 pub(super) struct Turn {
     role: &'static str,
+    /// Where its first message stands.
+    at: usize,
     content: Vec<Object>,
 }
 
 impl Turn {
     fn kind_of(block: Option<&Object>) -> Option<String> {
         block.and_then(|block| block.read("type"))
+    }
+
+    fn is_of_results(&self) -> bool {
+        self.role == "user" && Self::kind_of(self.content.first()).as_deref() == Some("tool_result")
+    }
+
+    fn begins_with_thinking(&self) -> bool {
+        self.role == "assistant" && self.content.first().is_some_and(is_thinking)
     }
 
     /// Whether the turn ends with something that the provider's own tools did.
@@ -45,18 +55,49 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Whether the last assistant turn asked for tools, has got their results, and did not begin
-    /// with thinking: then the model cannot begin to think with a budget now.
+    /// Whether the model goes on after results of tools and has not thought since the user spoke:
+    /// then it cannot begin to think with a budget now. To the API an assistant's turns with results
+    /// between them are one, and only its beginning has to be thinking.
     pub(super) fn continues_without_thinking(&self) -> bool {
-        let mut turns = self.turns.iter().rev();
-        let has_results = turns.next().is_some_and(|turn| {
-            turn.role == "user" && Turn::kind_of(turn.content.first()).as_deref() == Some("tool_result")
-        });
-        let Some(before) = turns.find(|turn| turn.role != "system") else {
-            return false;
-        };
-        let first = Turn::kind_of(before.content.first());
-        has_results && !matches!(first.as_deref(), Some("thinking" | "redacted_thinking"))
+        let open = self.open_turns();
+        let has_results = self.turns.last().is_some_and(Turn::is_of_results);
+        let asked = open.iter().any(|turn| turn.role == "assistant");
+        has_results && asked && !open.iter().any(Turn::begins_with_thinking)
+    }
+
+    /// Takes out what the model thought in the turn that it goes on with: the API refuses that while
+    /// thinking is off, and passes over thoughts of earlier turns.
+    pub(super) fn forget_open_thinking(&mut self, report: &mut Report) {
+        let begin = self.turns.len() - self.open_turns().len();
+        for turn in self
+            .turns
+            .iter_mut()
+            .skip(begin)
+            .filter(|turn| turn.role == "assistant")
+        {
+            let before = turn.content.len();
+            turn.content.retain(|block| !is_thinking(block));
+            if turn.content.len() < before {
+                report.add(
+                    format!("messages[{}].reasoning_details", turn.at),
+                    "Anthropic takes no thoughts in the turn it goes on with while thinking is off",
+                );
+            }
+        }
+        self.turns.retain(|turn| !turn.content.is_empty());
+    }
+
+    /// The turns since the user last said something: those of the assistant and of tools' results.
+    fn open_turns(&self) -> &[Turn] {
+        let said = |turn: &Turn| turn.role == "user" && !turn.is_of_results();
+        let begin = self.turns.iter().rposition(said).map_or(0, |at| at + 1);
+        self.turns.get(begin..).unwrap_or_default()
+    }
+
+    /// The `type`s of the blocks in all turns.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        let blocks = self.turns.iter().flat_map(|turn| &turn.content);
+        blocks.filter_map(|block| Turn::kind_of(Some(block))).collect()
     }
 
     pub(super) fn write(self, body: &mut Object) {
@@ -81,6 +122,8 @@ struct Writer<'a> {
     out: Conversation,
     in_place: bool,
     waiting: Vec<Waiting>,
+    /// Where the last message of the assistant stands.
+    answered_at: usize,
     report: &'a mut Report,
 }
 
@@ -89,6 +132,7 @@ pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report
         out: Conversation::default(),
         in_place,
         waiting: Vec::new(),
+        answered_at: 0,
         report,
     };
     for (at, message) in messages.into_iter().enumerate() {
@@ -96,6 +140,7 @@ pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report
     }
     writer.place_waiting();
     writer.begin();
+    writer.end();
     for turn in &mut writer.out.turns {
         results_first(turn);
     }
@@ -136,11 +181,12 @@ impl Writer<'_> {
             }),
             Speaker::User => {
                 self.waiting.iter_mut().for_each(|waiting| waiting.passed = true);
-                self.turn("user", blocks);
+                self.turn("user", at, blocks);
             }
             Speaker::Assistant => {
                 self.place_waiting();
-                self.turn("assistant", blocks);
+                self.answered_at = at;
+                self.turn("assistant", at, blocks);
             }
         }
         Ok(())
@@ -164,10 +210,14 @@ impl Writer<'_> {
     }
 
     /// Adds to the last turn when it has the same role: they have to alternate.
-    fn turn(&mut self, role: &'static str, mut blocks: Vec<Object>) {
+    fn turn(&mut self, role: &'static str, at: usize, mut blocks: Vec<Object>) {
         match self.out.turns.last_mut() {
             Some(last) if last.role == role => last.content.append(&mut blocks),
-            _ => self.out.turns.push(Turn { role, content: blocks }),
+            _ => self.out.turns.push(Turn {
+                role,
+                at,
+                content: blocks,
+            }),
         }
     }
 
@@ -195,7 +245,7 @@ impl Writer<'_> {
                     "Anthropic takes a system message only after the user's turn; it was moved behind it",
                 );
             }
-            self.turn("system", waiting.blocks);
+            self.turn("system", waiting.at, waiting.blocks);
         }
     }
 
@@ -207,8 +257,38 @@ impl Writer<'_> {
                 "Anthropic answers only a user's turn, and there is none; the system messages were sent as one",
             );
             let blocks = std::mem::take(&mut self.out.system);
-            self.turn("user", blocks);
+            self.turn("user", 0, blocks);
         }
+    }
+
+    /// An answer that the model is to go on with may not end in white space.
+    fn end(&mut self) {
+        if self.out.turns.last_mut().is_some_and(trim_end) {
+            self.report.add(
+                format!("messages[{}].content", self.answered_at),
+                "Anthropic refuses an answer to go on with that ends in white space; the white space was left out",
+            );
+        }
+    }
+}
+
+fn is_thinking(block: &Object) -> bool {
+    let kind = Turn::kind_of(Some(block));
+    matches!(kind.as_deref(), Some("thinking" | "redacted_thinking"))
+}
+
+/// White space at the end of a text that the model is to go on with. Gives whether there was any.
+fn trim_end(turn: &mut Turn) -> bool {
+    let Some(last) = turn.content.last_mut().filter(|_| turn.role == "assistant") else {
+        return false;
+    };
+    let text: Option<String> = last.read("text");
+    match text {
+        Some(text) if text.ends_with(char::is_whitespace) => {
+            last.set("text", text.trim_end());
+            true
+        }
+        _ => false,
     }
 }
 
@@ -247,11 +327,18 @@ fn refers_to_file(part: &Part) -> bool {
     let is_file = |source: &MediaSource| matches!(source, MediaSource::File(_));
     match &part.content {
         PartContent::Media(media) => is_file(&media.source),
-        PartContent::ToolResult(result) => result
-            .content
-            .iter()
-            .any(|piece| matches!(piece, ResultContent::Media(media) if is_file(&media.source))),
-        PartContent::Other(other) => other.kind == "container_upload",
+        PartContent::ToolResult(result) => result.content.iter().any(|piece| match piece {
+            ResultContent::Media(media) => is_file(&media.source),
+            ResultContent::Other(other) => is_of_file(&other.value),
+            ResultContent::Text(_) => false,
+        }),
+        PartContent::Other(other) => other.kind == "container_upload" || is_of_file(&other.value),
         _ => false,
     }
+}
+
+/// Whether a block in Anthropic's own form has a file for its source.
+fn is_of_file(block: &str) -> bool {
+    let source = Object::parse(block).and_then(|block| block.read::<Object>("source"));
+    source.is_some_and(|source| source.read::<String>("type").as_deref() == Some("file"))
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod refused;
+
 /// A request of one user message.
 fn ask(model: &str) -> ChatRequest {
     ChatRequest::new(model, vec![Message::text(Role::User, "Hello")])
@@ -221,7 +223,7 @@ fn results_hold_text_pictures_and_errors() {
 fn thinking_goes_back_with_its_signature_only() {
     let signature = "Er8ECkYIBxgCKkDp+/=\u{e9}";
     let got = conversation(
-        "claude-sonnet-4-5",
+        "claude-opus-5",
         vec![Message::new(
             Role::Assistant,
             vec![
@@ -473,7 +475,7 @@ fn cache_hints() {
     }
     let mut lost = thought("Hm.", false, "anthropic", b"s");
     lost.cache = Some(CacheHint { ttl_seconds: None });
-    let got = conversation("claude-sonnet-4-5", vec![Message::new(Role::Assistant, vec![lost])]);
+    let got = conversation("claude-opus-5", vec![Message::new(Role::Assistant, vec![lost])]);
     assert_eq!(got.dropped, ["messages[0].content[0].cache_control"]);
 }
 
@@ -517,12 +519,21 @@ fn tools_and_choices() {
     assert_eq!(
         got.body["tools"],
         json!([
-            {"name": "f", "description": "F.", "input_schema": {"type": "object", "properties": {"a": {"minimum": 1}}}, "strict": true, "defer_loading": true},
+            {"name": "f", "description": "F.", "input_schema": {"type": "object", "properties": {"a": {"description": "{minimum: 1}"}}, "additionalProperties": false}, "strict": true, "defer_loading": true},
             {"name": "g", "input_schema": {"anyOf": []}},
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 2},
         ])
     );
-    assert_eq!(got.dropped, ["tools[0].color", "tools[3]", "tools[4]"]);
+    assert_eq!(
+        got.dropped,
+        [
+            "tools[0].parameters.properties.a",
+            "tools[0].parameters",
+            "tools[0].color",
+            "tools[3]",
+            "tools[4]"
+        ]
+    );
     assert_eq!(got.body.get("tool_choice"), None);
 
     let single = |choice: Value| {
@@ -1025,7 +1036,7 @@ fn citations_of_a_message_return_to_its_text() {
         vec![thought("Hm.", false, "anthropic", b"s"), Part::text("So.")],
     );
     message.extra = extra(&[("citations", json!([{"type": "char_location"}]))]);
-    let got = conversation("claude-sonnet-4-5", vec![message.clone()]);
+    let got = conversation("claude-opus-5", vec![message.clone()]);
     assert_eq!(
         got.body["messages"][0]["content"][1],
         json!({"type": "text", "text": "So.", "citations": [{"type": "char_location"}]})
@@ -1034,7 +1045,7 @@ fn citations_of_a_message_return_to_its_text() {
     // With several texts nobody knows whose they are.
     message.parts.push(Part::text("And so."));
     assert_eq!(
-        conversation("claude-sonnet-4-5", vec![message]).dropped,
+        conversation("claude-opus-5", vec![message]).dropped,
         ["messages[0].citations"]
     );
 }

@@ -68,6 +68,14 @@ impl Plan {
         kind.is_some_and(|kind| kind != "disabled")
     }
 
+    /// Whether the model does not think in this request.
+    pub(super) fn is_off(&self, model: &Model) -> bool {
+        match &self.thinking {
+            Some(_) => !self.is_on(),
+            None => !model.thinks_by_default,
+        }
+    }
+
     fn keep_own(&mut self, own: &Object, neutral: Option<&ReasoningOptions>, wish: &Wish<'_>, report: &mut Report) {
         self.thinking = Some(own.clone());
         if let (Some(budget), None) = (own.read("budget_tokens"), wish.request.sampling.max_output_tokens) {

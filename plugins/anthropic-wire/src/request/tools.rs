@@ -1,12 +1,13 @@
 //! The tools on offer and the choice among them.
 //!
 //! In: neutral tools and the choice. Out: `tools` and `tool_choice`. Never: a look into a schema
-//! beyond its top level.
+//! beyond its top level, unless the caller wants the arguments held to it.
 
 use llm_provider_sdk::openai::AllowedTools;
 use llm_provider_sdk::types::{ChatRequest, Tool, ToolChoice, ToolSpec};
 
 use super::blocks::{cache_control, take_known};
+use super::format::schema;
 use crate::model::Model;
 use crate::report::Report;
 use crate::wire::Object;
@@ -47,6 +48,11 @@ impl Offer {
         matches!(kind.as_deref(), Some("any" | "tool"))
     }
 
+    /// The `type`s of the tools that have one.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        self.tools.iter().filter_map(kind).collect()
+    }
+
     pub(super) fn write(self, body: &mut Object) {
         if !self.tools.is_empty() {
             body.put_list("tools", self.tools);
@@ -62,7 +68,7 @@ pub(super) fn encode(request: &ChatRequest, model: &Model, report: &mut Report) 
     for (at, tool) in request.tools.iter().enumerate() {
         let at = format!("tools[{at}]");
         match tool {
-            ToolSpec::Function(tool) => tools.push(function(tool, &at, report)),
+            ToolSpec::Function(tool) => tools.push(function(tool, model, &at, report)),
             ToolSpec::Other(tool) => match Object::parse(&tool.value) {
                 Some(value) if !is_foreign(&tool.kind, &value) => tools.push(value),
                 _ => report.add(at, format!("Anthropic has no tool of type `{}`", tool.kind)),
@@ -101,19 +107,24 @@ fn is_foreign(kind: &str, tool: &Object) -> bool {
     FOREIGN_TOOLS.contains(&kind) || kind == "custom" && !tool.has("input_schema")
 }
 
-fn function(tool: &Tool, at: &str, report: &mut Report) -> Object {
+fn function(tool: &Tool, model: &Model, at: &str, report: &mut Report) -> Object {
     let mut out = Object::new().with("name", &tool.name);
     if let Some(description) = &tool.description {
         out.put("description", description);
     }
-    if !out.put_json("input_schema", &input_schema(tool.input_schema.as_deref())) {
+    let strict = strict(tool, model, at, report);
+    let mut schema = input_schema(tool.input_schema.as_deref());
+    if strict == Some(true) {
+        schema = schema::fit(&schema, &format!("{at}.parameters"), report).to_string();
+    }
+    if !out.put_json("input_schema", &schema) {
         report.add(
             format!("{at}.parameters"),
             "it is not JSON; the tool was sent as one without arguments",
         );
         out.put_object("input_schema", Object::of_type("object"));
     }
-    if let Some(strict) = tool.strict {
+    if let Some(strict) = strict {
         out.put("strict", strict);
     }
     if let Some(hint) = &tool.cache {
@@ -121,6 +132,21 @@ fn function(tool: &Tool, at: &str, report: &mut Report) -> Object {
     }
     take_known(&tool.extra, TOOL_FIELDS, at, &mut out, report);
     out
+}
+
+/// Whether the arguments are to be held to the schema. A model that has no structured outputs refuses
+/// every request with a strict tool.
+fn strict(tool: &Tool, model: &Model, at: &str, report: &mut Report) -> Option<bool> {
+    if model.structured_output {
+        return tool.strict;
+    }
+    if tool.strict == Some(true) {
+        report.add(
+            format!("{at}.strict"),
+            "this model cannot be held to a schema; the tool was sent as one that is not strict",
+        );
+    }
+    None
 }
 
 /// Anthropic needs a schema, and in it `type`. Where a caller wrote no form at all, an object is

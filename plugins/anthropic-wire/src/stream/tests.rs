@@ -270,6 +270,26 @@ fn what_is_not_known_is_carried() {
 }
 
 #[test]
+fn what_comes_before_the_answer_does_not_take_its_name() {
+    let mut list = vec![json!({"type": "future_event", "n": 1}), stop(0), start()];
+    list.extend([block(0, &json!({"type": "text", "text": "Hi"})), stop(0)]);
+    list.extend(end("end_turn"));
+    let text = format!("data:\n\nevent: ping\ndata: \n\n{}", sse(&list));
+    let answer = folded(&text);
+    assert_eq!((answer.id.as_str(), answer.model.as_str()), ("msg_1", "claude-x"));
+    assert_eq!(
+        answer.extra,
+        [(
+            "future_event".to_owned(),
+            json!({"type": "future_event", "n": 1}).to_string()
+        )]
+    );
+    every_split(text.as_bytes(), |pieces| {
+        assert_eq!(decode(Decoder::new(context()), pieces, Ok(())), events(&text));
+    });
+}
+
+#[test]
 fn usage_is_told_early_and_counts_last() {
     let text = sse(&[
         json!({"type": "message_start", "message": {"id": "m", "model": "x", "content": [],

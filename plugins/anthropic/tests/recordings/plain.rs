@@ -41,7 +41,13 @@ pub(crate) fn assemble(stream: &str) -> Value {
                         Value::Array(list) => list.push(delta["citation"].clone()),
                         none => *none = json!([delta["citation"]]),
                     },
-                    "compaction_delta" => block["content"] = delta["content"].clone(),
+                    "compaction_delta" => {
+                        for (name, value) in delta.as_object().unwrap() {
+                            if name != "type" {
+                                block[name] = value.clone();
+                            }
+                        }
+                    }
                     kind => panic!("a delta that this test does not know: {kind}"),
                 }
             }

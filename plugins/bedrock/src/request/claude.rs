@@ -53,7 +53,11 @@ pub(super) fn plan(
     answer_tool: Option<&Tool>,
     report: &mut Report,
 ) -> Result<Plan, Error> {
-    let encoded = messages_api::encode(skeleton(request, target, answer_tool), Options::default(), false)?;
+    let options = Options {
+        keeps_thinking: true,
+        ..Options::default()
+    };
+    let encoded = messages_api::encode(skeleton(request, target, answer_tool), options, false)?;
     report.extend(encoded.context.dropped);
     let body: Map<String, Value> = serde_json::from_slice(&encoded.body.to_bytes()).unwrap_or_default();
     let choice = body.get("tool_choice").and_then(|choice| choice.get("type"));

@@ -1,4 +1,4 @@
-//! Schemas as structured outputs take them.
+//! Schemas as structured outputs and strict tools take them.
 //!
 //! In: any JSON Schema. Out: the same one without the keywords that the API refuses. What is taken
 //! out of a part is written into its description, where the model still reads it. Never: a change
@@ -23,8 +23,35 @@ const REFUSED: &[&str] = &[
     "maxLength",
     "maxItems",
     "uniqueItems",
+    "contains",
+    "minContains",
+    "maxContains",
     "minProperties",
     "maxProperties",
+    "patternProperties",
+    "propertyNames",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "not",
+    "if",
+    "then",
+    "else",
+];
+
+/// The values of `format` that a text is held to; another one is refused.
+const FORMATS: &[&str] = &[
+    "date-time",
+    "time",
+    "date",
+    "duration",
+    "email",
+    "hostname",
+    "uri",
+    "ipv4",
+    "ipv6",
+    "uuid",
 ];
 
 /// Members that hold schemas by name.
@@ -33,8 +60,9 @@ const NAMED: &[&str] = &["properties", "$defs", "definitions"];
 /// Members that hold a list of schemas.
 const LISTED: &[&str] = &["anyOf", "oneOf", "allOf", "prefixItems"];
 
-/// Fits a schema. Text that is not JSON is given back as a string, for the API to refuse.
-pub(super) fn fit(schema: &str, report: &mut Report) -> Value {
+/// Fits a schema that stands at `at` in the caller's request. Text that is not JSON is given back as
+/// a string, for the API to refuse.
+pub(crate) fn fit(schema: &str, at: &str, report: &mut Report) -> Value {
     let Ok(mut schema) = serde_json::from_str::<Value>(schema) else {
         return Value::String(schema.to_owned());
     };
@@ -42,18 +70,15 @@ pub(super) fn fit(schema: &str, report: &mut Report) -> Value {
         report,
         closed_any: false,
     };
-    fitter.walk(&mut schema, ROOT);
+    fitter.walk(&mut schema, at);
     if fitter.closed_any {
         report.add(
-            ROOT,
+            at,
             "Anthropic needs `additionalProperties: false` on every object; it was added where it was missing",
         );
     }
     schema
 }
-
-/// Where the schema stands in the caller's request.
-const ROOT: &str = "response_format.json_schema.schema";
 
 struct Fitter<'a> {
     report: &'a mut Report,
@@ -63,6 +88,7 @@ struct Fitter<'a> {
 impl Fitter<'_> {
     fn walk(&mut self, schema: &mut Value, at: &str) {
         let Value::Object(fields) = schema else { return };
+        self.alternatives(fields, at);
         self.bounds(fields, at);
         self.close(fields, at);
         for name in NAMED {
@@ -84,6 +110,18 @@ impl Fitter<'_> {
         }
     }
 
+    /// Of the two ways to list alternatives one is taken.
+    fn alternatives(&mut self, fields: &mut Map<String, Value>, at: &str) {
+        if fields.contains_key("anyOf") {
+            return;
+        }
+        if let Some(listed) = fields.shift_remove("oneOf") {
+            fields.insert("anyOf".to_owned(), listed);
+            self.report
+                .add(at, "Anthropic takes no `oneOf`; it was sent as `anyOf`");
+        }
+    }
+
     /// Moves bounds into the description, in the form that Anthropic's own SDKs use.
     fn bounds(&mut self, fields: &mut Map<String, Value>, at: &str) {
         let mut taken: Vec<String> = Vec::new();
@@ -91,6 +129,12 @@ impl Fitter<'_> {
             if let Some(value) = fields.shift_remove(*name) {
                 taken.push(format!("{name}: {value}"));
             }
+        }
+        let format = fields.get("format").and_then(Value::as_str);
+        if format.is_some_and(|format| !FORMATS.contains(&format))
+            && let Some(value) = fields.shift_remove("format")
+        {
+            taken.push(format!("format: {value}"));
         }
         // Of `minItems` only 0 and 1 are known.
         if fields
@@ -107,7 +151,7 @@ impl Fitter<'_> {
         let note = format!("{{{}}}", taken.join(", "));
         self.report.add(
             at,
-            format!("Anthropic enforces no {note}; it was moved into the description"),
+            format!("Anthropic takes no {note}; it was moved into the description"),
         );
         let description = match fields.get("description").and_then(Value::as_str) {
             Some(old) => format!("{old}\n\n{note}"),
@@ -145,9 +189,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const ROOT: &str = "response_format.json_schema.schema";
+
     fn fitted(schema: &Value) -> (Value, Vec<String>) {
         let mut report = Report::default();
-        let out = fit(&schema.to_string(), &mut report);
+        let out = fit(&schema.to_string(), ROOT, &mut report);
         let fields = report.into_dropped().into_iter().map(|entry| entry.field).collect();
         (out, fields)
     }
@@ -176,6 +222,7 @@ mod tests {
                 "n": {"type": "integer", "minimum": 0, "maximum": 9, "description": "A digit."},
                 "l": {"type": "array", "minItems": 2, "items": {"type": "string", "maxLength": 3}},
                 "o": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+                "p": {"oneOf": [{"type": "string", "format": "password"}, {"type": "string", "format": "date"}]},
             },
         });
         let (out, fields) = fitted(&schema);
@@ -187,6 +234,7 @@ mod tests {
                     "n": {"type": "integer", "description": "A digit.\n\n{minimum: 0, maximum: 9}"},
                     "l": {"type": "array", "items": {"type": "string", "description": "{maxLength: 3}"}, "description": "{minItems: 2}"},
                     "o": {"type": ["object", "null"], "additionalProperties": false},
+                    "p": {"anyOf": [{"type": "string", "description": "{format: \"password\"}"}, {"type": "string", "format": "date"}]},
                 },
                 "additionalProperties": false,
             })
@@ -199,6 +247,8 @@ mod tests {
                 format!("{root}.properties.l"),
                 format!("{root}.properties.l.items"),
                 format!("{root}.properties.o.additionalProperties"),
+                format!("{root}.properties.p"),
+                format!("{root}.properties.p.anyOf[0]"),
                 root.to_owned(),
             ]
         );
