@@ -5,6 +5,7 @@
 
 mod claude;
 mod nova;
+mod older;
 pub(crate) mod openai;
 mod prompt;
 mod stream;
@@ -24,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Context;
 use crate::converse::{asked, is_event_stream, located};
-use crate::request::{Wish, built};
+use crate::request::{BEDROCK_STATE, Wish, built};
 use crate::settings::{Guardrail, Settings};
 use crate::target::{Family, Target};
 use crate::transport::{self, Answered, Operation};
@@ -48,8 +49,27 @@ enum Form {
 }
 
 impl Form {
+    /// What the reader of a continuation needs, where one may come instead.
+    fn older(&self, target: &str) -> Option<Context> {
+        let dropped = match self {
+            Self::Claude(context) => context.dropped.clone(),
+            Self::OpenAi(asked) => asked.dropped.clone(),
+            Self::Nova(_) | Self::Text(..) => return None,
+        };
+        Some(Context {
+            model: target.to_owned(),
+            dropped,
+            state_format: BEDROCK_STATE,
+            ..Context::default()
+        })
+    }
+
     /// Reads a whole answer.
-    fn whole(self, head: &Answered, body: &[u8]) -> Result<ChatResponse, Error> {
+    fn whole(self, target: &str, head: &Answered, body: &[u8]) -> Result<ChatResponse, Error> {
+        let told = std::str::from_utf8(body).unwrap_or_default();
+        if let Some((context, shape)) = self.older(target).zip(older::shape(told)) {
+            return text::decode(shape, head, body, context);
+        }
         match self {
             Self::Claude(context) => llm_anthropic_wire::response::decode(body, context),
             Self::OpenAi(asked) => openai::decode(head, body, asked),
@@ -59,12 +79,20 @@ impl Form {
     }
 
     /// Reads the pieces of a streamed answer.
-    fn pieces(self) -> Result<Box<dyn stream::Pieces>, Error> {
-        Ok(match self {
+    fn pieces(self, target: &str, head: &Answered) -> Result<Box<dyn stream::Pieces>, Error> {
+        let older = self.older(target).map(|context| Context {
+            id: head.request_id(),
+            ..context
+        });
+        let newer: Box<dyn stream::Pieces> = match self {
             Self::Claude(context) => Box::new(claude::Chunks::new(context)),
             Self::OpenAi(asked) => Box::new(openai::Chunks::new(asked)),
             Self::Nova(context) => Box::new(nova::Chunks::new(context)?),
             Self::Text(shape, context) => Box::new(text::Chunks::new(shape, context)),
+        };
+        Ok(match older {
+            Some(context) => Box::new(older::Either::new(newer, context)),
+            None => newer,
         })
     }
 }
@@ -101,7 +129,8 @@ pub async fn complete(
     let Encoded { body, form } = encode(req, target, &wish, false)?;
     let guardrail = wish.guardrail.as_ref().or(settings.guardrail.as_ref());
     let (head, body) = invoke(&target.id, body, guardrail, target, settings).await?;
-    form.whole(&head, &body).map_err(|error| located(error, &head))
+    form.whole(&target.id, &head, &body)
+        .map_err(|error| located(error, &head))
 }
 
 /// One InvokeModel.
@@ -151,7 +180,12 @@ pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Se
     let answer = transport::send(&target.origin(settings)?, written, transport::slot(settings), &asked).await?;
     let head = transport::head(&answer);
     is_event_stream(&answer).map_err(|error| located(error, &head))?;
-    let decoder = stream::Decoder::new(&operation, &head, form.named(&head).pieces()?, asked.keep())?;
+    let decoder = stream::Decoder::new(
+        &operation,
+        &head,
+        form.named(&head).pieces(&target.id, &head)?,
+        asked.keep(),
+    )?;
     EventStream::decode(answer, decoder).begin().await
 }
 

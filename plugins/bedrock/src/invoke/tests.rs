@@ -101,3 +101,44 @@ fn what_a_guardrail_did_is_told_with_a_stream() {
         );
     }
 }
+
+#[test]
+fn continuations_are_read_where_an_answer_is_one() {
+    use base64::Engine as _;
+    let claude =
+        json!({"type": "completion", "completion": " Paris.", "stop_reason": "stop_sequence", "stop": "\n\nHuman:"});
+    let container = json!({"object": "text_completion", "id": "", "model": "/opt/ml/model", "choices": [
+        {"index": 0, "text": " Paris.", "logprobs": null, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}});
+    let imported = "arn:aws:bedrock:us-east-1:111122223333:imported-model/abcdefghijkl";
+    for (model, said, finish, counted) in [
+        ("anthropic.claude-v2:1", claude, FinishReason::Stop, 16),
+        (imported, container, FinishReason::Length, 9),
+    ] {
+        let frame = |chunk: &Value| {
+            let bytes = base64::engine::general_purpose::STANDARD.encode(chunk.to_string());
+            let headers = [(":message-type", "event"), (":event-type", "chunk")];
+            encode(&headers, json!({ "bytes": bytes }).to_string().as_bytes())
+        };
+        let host = Recording::new()
+            .reply(Reply::json(200, said.to_string()).header("x-amzn-bedrock-input-token-count", "16"))
+            .reply(Reply::new(200, frame(&said)))
+            .install();
+        let (settings, wish) = (settings(json!({})), wish(json!({})));
+        let target = Target::resolve(model, &wish, &settings).unwrap();
+        let whole = block_on(complete(asked(model), &target, wish.clone(), &settings)).unwrap();
+        let streamed = block_on(async {
+            super::stream(asked(model), &target, wish, &settings)
+                .await?
+                .fold()
+                .await
+        });
+        for got in [&whole, &streamed.unwrap()] {
+            let text = llm_provider_sdk::types::PartContent::Text(" Paris.".to_owned());
+            assert_eq!(got.choices[0].message.parts[0].content, text, "{model}");
+            assert_eq!(got.choices[0].finish, finish, "{model}");
+        }
+        assert_eq!(whole.usage.unwrap().input, counted, "{model}");
+        assert_eq!(host.requests().len(), 2);
+    }
+}

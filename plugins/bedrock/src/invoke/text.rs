@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Jurassic,
     Mistral,
     DeepSeek,
+    /// Claude's text before its messages. It is not asked for.
+    Completion,
 }
 
 /// The names of a family's parameters; empty where there is none.
@@ -62,6 +64,7 @@ impl Shape {
             Self::Jurassic => ("maxTokens", "topP", "", "stopSequences"),
             Self::Mistral => ("max_tokens", "top_p", "top_k", "stop"),
             Self::DeepSeek => ("max_tokens", "top_p", "", "stop"),
+            Self::Completion => ("max_tokens_to_sample", "top_p", "top_k", "stop_sequences"),
         };
         Names {
             max_tokens,
@@ -271,6 +274,13 @@ fn read(shape: Shape, mut body: Object) -> (Said, Object) {
             let usage: Object = body.take_as("usage").unwrap_or_default();
             said.input = usage.read("prompt_tokens");
             said.output = usage.read("completion_tokens");
+        }
+        Shape::Completion => {
+            said.text = body.take_as("completion").unwrap_or_default();
+            said.end = body.take_as("stop_reason");
+            for name in ["type", "stop"] {
+                body.take(name);
+            }
         }
         Shape::Mistral => {
             let outputs: Vec<Object> = body.take_as("outputs").unwrap_or_default();
