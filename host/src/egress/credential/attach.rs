@@ -63,6 +63,10 @@ pub trait Attach: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be attached, without a secret.
     async fn attach(&self, secrets: &Secrets, outgoing: &mut Outgoing) -> Result<(), AttachError>;
+
+    /// Looks at the head of the answer to a request that this was attached to, for a token that was
+    /// refused.
+    fn answered(&self, _status: u16, _headers: &[(String, Bytes)]) {}
 }
 
 /// Why a credential cannot be attached. The texts are for the admin and hold no secret.

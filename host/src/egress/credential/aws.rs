@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
 
 use self::http::SmithyClient;
 use self::sign::Scope;
@@ -47,24 +48,37 @@ impl Aws {
         }
     }
 
-    /// The keys to sign with.
+    /// The keys to sign with. `near` is the region that is asked, in which keys are asked for where the
+    /// entry and its source say none.
     async fn keys(
         &self,
         facts: &CredentialFacts,
         settings: Settings,
+        near: &str,
         secrets: &Secrets,
     ) -> Result<Credentials, AttachError> {
         if settings.source == Source::Static {
             return fetch::from_vault(secrets);
         }
         let key = TokenKey::new(facts, "");
-        let keys = self
-            .keys
-            .get(&key, || fetch::fetch(settings, secrets.clone(), self.client.clone()))
-            .await?;
+        let fetch = || fetch::fetch(settings, near.to_owned(), secrets.clone(), self.client.clone());
+        let keys = self.keys.get(&key, fetch).await?;
         Ok(Credentials::clone(&keys))
     }
+
+    /// AWS has refused the keys of this credential.
+    fn refused(&self, facts: &CredentialFacts) {
+        self.keys.refused(&TokenKey::new(facts, ""));
+    }
 }
+
+/// What AWS calls keys that it does not know, or not any more.
+const REFUSALS: [&str; 4] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+];
 
 /// Whether an entry with these attributes says all that its source needs. Nothing is asked.
 ///
@@ -101,7 +115,11 @@ impl Attach for SignV4 {
             .map(str::to_owned)
             .or_else(|| settings.region.clone());
         let region = region.ok_or_else(|| SourceError::Region(self.facts.name.to_string()))?;
-        let keys = self.identity.aws().keys(&self.facts, settings, secrets).await?;
+        let keys = self
+            .identity
+            .aws()
+            .keys(&self.facts, settings, &region, secrets)
+            .await?;
         let scope = Scope {
             service: &self.service.0,
             region: &region,
@@ -112,6 +130,15 @@ impl Attach for SignV4 {
         let token = keys.session_token().map(Secret::new);
         outgoing.derived.extend([secret, signature].into_iter().chain(token));
         Ok(())
+    }
+
+    fn answered(&self, status: u16, headers: &[(String, Bytes)]) {
+        let said = headers.iter().find(|(name, _)| name == "x-amzn-errortype");
+        let said = said.and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let said = said.map(|said| said.split(':').next().unwrap_or(said));
+        if matches!(status, 400 | 403) && said.is_some_and(|said| REFUSALS.contains(&said)) {
+            self.identity.aws().refused(&self.facts);
+        }
     }
 }
 
@@ -130,10 +157,14 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_types::{AUTHORIZATION, HeaderName};
 
     use super::*;
-    use crate::egress::testing::{facts, identity, outgoing};
+    use crate::config::Env;
+    use crate::egress::client::{Client, ClientOptions};
+    use crate::egress::testing::{ManualClock, facts, identity, outgoing};
 
     mod http_types {
         pub(super) use ::http::HeaderName;
@@ -210,6 +241,60 @@ mod tests {
         let authorization = outgoing.headers[AUTHORIZATION].to_str().unwrap();
         let signature = authorization.rsplit_once("Signature=").unwrap().1;
         assert!(derived.contains(&signature));
+    }
+
+    /// The id of the key that a request was signed with.
+    async fn key_id(way: &SignV4) -> String {
+        let url = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse";
+        let mut outgoing = Outgoing {
+            url: url.parse().unwrap(),
+            ..outgoing()
+        };
+        way.attach(&Secrets::default(), &mut outgoing).await.unwrap();
+        let authorization = outgoing.headers[AUTHORIZATION].to_str().unwrap();
+        let after = authorization.split_once("Credential=").unwrap().1;
+        after.split('/').next().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn keys_that_aws_does_not_know_are_fetched_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("credentials");
+        let write = |id: &str| {
+            let keys = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = canary-secret-key-0001\n");
+            std::fs::write(&file, keys).unwrap();
+        };
+        write("AKIDFIRST");
+        let mut facts = facts("aws");
+        let attributes = [
+            ("source", "profile"),
+            ("credentials_file", file.to_str().unwrap()),
+            ("config_file", "/dev/null"),
+        ];
+        facts.attributes = attributes
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let clock = Arc::new(ManualClock::default());
+        let client = Client::new(ClientOptions::default()).unwrap();
+        let identity = Identity::new(Arc::clone(&clock) as Arc<dyn Clock>, &Env::default(), &client).unwrap();
+        let way = SignV4::new(Service::parse("bedrock").unwrap(), Arc::new(facts), Arc::new(identity));
+        assert_eq!(key_id(&way).await, "AKIDFIRST");
+        write("AKIDSECOND");
+        clock.advance(Duration::from_secs(61));
+        let said = |kind: &'static str| vec![("x-amzn-errortype".to_owned(), Bytes::from_static(kind.as_bytes()))];
+        way.answered(403, &said("AccessDeniedException:http://internal.amazon.com/"));
+        way.answered(200, &said("ExpiredTokenException"));
+        assert_eq!(key_id(&way).await, "AKIDFIRST");
+        way.answered(403, &said("UnrecognizedClientException:http://internal.amazon.com/"));
+        let mut seen = key_id(&way).await;
+        for _ in 0..10_000 {
+            if seen == "AKIDSECOND" {
+                break;
+            }
+            tokio::task::yield_now().await;
+            seen = key_id(&way).await;
+        }
+        assert_eq!(seen, "AKIDSECOND");
     }
 
     #[test]

@@ -161,6 +161,7 @@ impl<S: Service<Sealed>> Attaching<S> {
         attached.map_err(|error| attach_failure(slot, error))?;
         let derived = Needles::of(sealed.outgoing.derived.iter().map(Secret::expose));
         let response = self.inner.call(sealed).await?;
+        attach.answered(response.status, &response.headers);
         refuse_compressed(&response)?;
         leak::guard(derived, response)
     }

@@ -29,6 +29,8 @@ const REFRESH_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// How long before its end a token is no longer used, so that it does not expire on its way. At
 /// most a tenth of its life.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
+/// How old a token has to be that is fetched anew because a service refused it.
+const REFUSED_AFTER: Duration = Duration::from_secs(60);
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that the host makes by itself.
@@ -130,6 +132,8 @@ struct State<T> {
 
 struct Held<T> {
     token: Arc<T>,
+    /// When it came.
+    since: SystemTime,
     /// From when on the next is fetched.
     refresh: Option<SystemTime>,
     /// Until when it is used.
@@ -190,6 +194,29 @@ impl<T: Send + Sync + 'static> TokenCache<T> {
             }
         };
         running.await
+    }
+
+    /// A service has refused the token that is held, as one that it does not know or that has ended.
+    /// The next is fetched when somebody asks again, while this one goes on being used: it may be good
+    /// elsewhere. A token that has only just come is left alone, so that a service that refuses every
+    /// one does not have the host fetch them all day.
+    pub fn refused(&self, key: &TokenKey) {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(cell) = cells.get(key).map(Arc::clone) else {
+            return;
+        };
+        drop(cells);
+        let now = self.clock.now();
+        let mut state = cell.lock();
+        if let Some(held) = state.held.as_mut()
+            && past(held.since.checked_add(REFUSED_AFTER), now)
+        {
+            tracing::info!(
+                credential = &*cell.credential,
+                "the token was refused; the next is fetched early"
+            );
+            held.refresh = Some(now);
+        }
     }
 
     fn cell(&self, key: &TokenKey) -> Arc<Cell<T>> {
@@ -294,6 +321,7 @@ impl<T> Held<T> {
         let Some(expires) = expires else {
             return Ok(Self {
                 token,
+                since: now,
                 refresh,
                 usable: None,
             });
@@ -310,6 +338,7 @@ impl<T> Held<T> {
         let refresh = refresh.filter(|refresh| *refresh < expires);
         Ok(Self {
             token,
+            since: now,
             refresh: refresh.or_else(|| expires.checked_sub(ahead)),
             usable,
         })

@@ -130,6 +130,29 @@ fn check(attributes: &Attributes) -> Result<(), String> {
             "duration {duration:?} is not a number of seconds from 900 to 43200"
         ));
     }
+    // What AWS's own services take, so that a slip is told now and not by the first request.
+    let texts: [(&str, usize, usize, &str); 2] = [
+        ("session_name", 2, 64, "_+=,.@-"),
+        ("external_id", 2, 1224, "_+=,.@:/-"),
+    ];
+    for (name, least, most, marks) in texts {
+        let fits = |text: &String| {
+            (least..=most).contains(&text.len())
+                && text
+                    .chars()
+                    .all(|char| char.is_ascii_alphanumeric() || marks.contains(char))
+        };
+        if let Some(text) = attributes.get(name).filter(|text| !text.is_empty() && !fits(text)) {
+            return Err(format!(
+                "{name} {text:?} is not one that AWS takes: {least} to {most} letters, digits and {marks}"
+            ));
+        }
+    }
+    if let Some(account) = attributes.get("account_id")
+        && !(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Err(format!("account_id {account:?} is not the 12 digits of an account"));
+    }
     check_aws(attributes).map_err(|error| error.to_string())
 }
 
@@ -140,15 +163,23 @@ fn regions(attributes: &Attributes) -> impl Iterator<Item = &str> {
         .chain(further.split(',').map(str::trim).filter(|region| !region.is_empty()))
 }
 
+/// The parts of AWS whose hosts have another domain, by what their regions begin with.
+const DOMAINS: [(&str, &str); 7] = [
+    ("cn-", "amazonaws.com.cn"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eu-isof-", "csp.hci.ic.gov"),
+];
+
 /// Bedrock's hosts in the regions of the attributes: of its data and of its control plane.
 fn hosts(attributes: &Attributes) -> Vec<String> {
     let mut hosts = Vec::new();
     for region in regions(attributes) {
-        let suffix = if region.starts_with("cn-") {
-            "amazonaws.com.cn"
-        } else {
-            "amazonaws.com"
-        };
+        let own = DOMAINS.iter().find(|(prefix, _)| region.starts_with(prefix));
+        let suffix = own.map_or("amazonaws.com", |(_, suffix)| suffix);
         for service in ["bedrock-runtime", "bedrock"] {
             let host = format!("https://{service}.{region}.{suffix}");
             if !hosts.contains(&host) {
@@ -330,6 +361,25 @@ mod tests {
                 ],
                 &["duration \"60\" is not a number of seconds"],
             ),
+            (
+                &[
+                    ("source", "assume-role"),
+                    ("role_arn", ROLE),
+                    ("region", "us-east-1"),
+                    ("session_name", "llm host"),
+                ],
+                &["session_name \"llm host\" is not one that AWS takes"],
+            ),
+            (
+                &[
+                    ("source", "sso"),
+                    ("start_url", "https://a.awsapps.com/start"),
+                    ("sso_region", "us-east-1"),
+                    ("account_id", "1234-5678-9012"),
+                    ("role_name", "Bedrock"),
+                ],
+                &["account_id \"1234-5678-9012\" is not the 12 digits"],
+            ),
         ] {
             let refused = fields(pairs).unwrap_err();
             for word in words {
@@ -344,6 +394,8 @@ mod tests {
     fn the_host_needs_what_the_forms_require() {
         let value = |name: &str| match name {
             "role_arn" => ROLE,
+            "account_id" => "123456789012",
+            "session_name" | "external_id" => "llm-host",
             "region" | "sso_region" => "us-east-1",
             "duration" => "900",
             _ => "x",
@@ -365,6 +417,13 @@ mod tests {
     fn a_region_gives_the_hosts_of_bedrock_there() {
         let hosts = |pairs: &[(&str, &str)]| (find("aws").unwrap().hosts)(&attributes(pairs));
         assert_eq!(hosts(&[]), Vec::<String>::new());
+        for (region, host) in [
+            ("eusc-de-east-1", "https://bedrock-runtime.eusc-de-east-1.amazonaws.eu"),
+            ("cn-north-1", "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"),
+            ("us-iso-east-1", "https://bedrock-runtime.us-iso-east-1.c2s.ic.gov"),
+        ] {
+            assert_eq!(hosts(&[("region", region)])[0], host);
+        }
         assert_eq!(
             hosts(&[
                 ("region", "us-east-1"),

@@ -252,6 +252,7 @@ mod tests {
                     let value = match variable.to {
                         To::Attribute("region") => "us-east-1",
                         To::Attribute("role_arn") => "arn:aws:iam::123456789012:role/llm",
+                        To::Attribute("session_name") => "llm-host",
                         To::Attribute("authority") => "https://login.microsoftonline.us",
                         To::FieldOfFile(_) => {
                             concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cloud/entra/application.pem")

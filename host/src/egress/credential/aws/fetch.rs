@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::meta::region::ProvideRegion as _;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::{ProvideRegion as _, RegionProviderChain};
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -65,6 +67,7 @@ pub(super) fn from_vault(secrets: &Secrets) -> Result<Credentials, AttachError> 
 /// Why there are none, whether that may pass, and what to do.
 pub(super) async fn fetch(
     settings: Settings,
+    near: String,
     secrets: Secrets,
     client: SharedHttpClient,
 ) -> Result<Fetched<Credentials>, TokenError> {
@@ -73,6 +76,7 @@ pub(super) async fn fetch(
     let fix = fix(&source);
     let fetching = Fetching {
         region,
+        near,
         secrets,
         client,
     };
@@ -105,6 +109,8 @@ pub(super) async fn fetch(
 
 struct Fetching {
     region: Option<String>,
+    /// The region to ask in where neither the entry nor its source says one.
+    near: String,
     secrets: Secrets,
     client: SharedHttpClient,
 }
@@ -170,10 +176,8 @@ impl Fetching {
                 SharedCredentialsProvider::new(imds.build())
             }
             Source::DefaultChain { profile } => {
-                let mut chain = DefaultCredentialsChain::builder().configure(config);
-                if let Some(region) = &self.region {
-                    chain = chain.region(Region::new(region.clone()));
-                }
+                let region = self.usual_region(profile.as_deref());
+                let mut chain = DefaultCredentialsChain::builder().configure(config).region(region);
                 if let Some(profile) = profile {
                     chain = chain.profile_name(profile);
                 }
@@ -187,6 +191,20 @@ impl Fetching {
         })
     }
 
+    /// The region that AWS's own tools would find, else the one that is asked.
+    fn usual_region(&self, profile: Option<&str>) -> RegionProviderChain {
+        let config = self.config();
+        let mut of_profile = ProfileFileRegionProvider::builder().configure(&config);
+        if let Some(profile) = profile {
+            of_profile = of_profile.profile_name(profile);
+        }
+        RegionProviderChain::first_try(self.region.clone().map(Region::new))
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(of_profile.build())
+            .or_else(ImdsRegionProvider::builder().configure(&config).build())
+            .or_else(Region::new(self.near.clone()))
+    }
+
     async fn profile(&self, name: Option<&str>, files: EnvConfigFiles) -> SharedCredentialsProvider {
         let mut config = self.config();
         if self.region.is_none() {
@@ -197,7 +215,7 @@ impl Fetching {
                 region = region.profile_name(name);
             }
             let region = region.build().region().await;
-            config = config.with_region(region);
+            config = config.with_region(region.or_else(|| Some(Region::new(self.near.clone()))));
         }
         let mut profile = ProfileFileCredentialsProvider::builder()
             .configure(&config)
@@ -270,7 +288,9 @@ fn fix(source: &Source) -> String {
     match source {
         Source::Static => "`host vault rotate` sets new ones".to_owned(),
         Source::Profile { name, .. } => format!(
-            "as the user that the host runs as, `aws sts get-caller-identity --profile {}` shows what is wrong with the profile",
+            "as the user that the host runs as, `aws sts get-caller-identity --profile {}` shows what is wrong with the profile. \
+             One that wants a code (`mfa_serial`) or that `aws login` made (`login_session`) is used by another with \
+             `credential_process = aws configure export-credentials --profile NAME`",
             name.as_deref().unwrap_or("default")
         ),
         Source::Sso(_) => {
@@ -360,6 +380,14 @@ const PASSING_CODES: [&str; 9] = [
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
     use super::super::http::SmithyClient;
     use super::*;
     use crate::egress::client::{Client, ClientOptions};
@@ -414,12 +442,55 @@ mod tests {
         }
     }
 
+    /// Notes where it is asked to go, and goes nowhere.
+    #[derive(Debug, Clone, Default)]
+    struct Noting(Arc<Mutex<Vec<String>>>);
+
+    impl HttpClient for Noting {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    impl HttpConnector for Noting {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            self.0.lock().unwrap().push(request.uri().to_owned());
+            HttpConnectorFuture::ready(Err(ConnectorError::user("nowhere".into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_profile_without_a_region_asks_in_the_one_that_is_signed_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = "[keys]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = canary\n";
+        let role = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = keys\n";
+        for (more, region) in [("", "eu-west-1"), ("region = us-west-2\n", "us-west-2")] {
+            let file = dir.path().join("credentials");
+            std::fs::write(&file, format!("{role}{more}{keys}")).unwrap();
+            let attributes = [
+                ("source", "profile"),
+                ("profile", "default"),
+                ("credentials_file", file.to_str().unwrap()),
+                ("config_file", "/dev/null"),
+            ];
+            let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let settings = Settings::read(&attributes.into()).unwrap();
+            let noting = Noting::default();
+            let client = SharedHttpClient::new(noting.clone());
+            let fetched = fetch(settings, "eu-west-1".to_owned(), Secrets::default(), client).await;
+            assert!(fetched.is_err());
+            let asked = noting.0.lock().unwrap().clone();
+            assert!(asked[0].contains(&format!("sts.{region}.amazonaws.com")), "{asked:?}");
+        }
+    }
+
     #[test]
     fn a_failure_does_not_repeat_the_entrys_own_secrets() {
         let secrets = Secrets::one("secret_access_key", Secret::new("canary-secret-key-0001"));
         let client = Client::new(ClientOptions::default()).unwrap().for_tokens().unwrap();
         let fetching = Fetching {
             region: None,
+            near: "us-east-1".to_owned(),
             secrets,
             client: SharedHttpClient::new(SmithyClient::new(client)),
         };

@@ -4,7 +4,7 @@
 //! AWS's own: anyone may put such words into a name.
 
 /// What AWS's names end with, in all partitions, newest forms included.
-const SUFFIXES: [&str; 10] = [
+const SUFFIXES: [&str; 14] = [
     ".amazonaws.com",
     ".amazonaws.com.cn",
     ".amazonaws.eu",
@@ -15,6 +15,10 @@ const SUFFIXES: [&str; 10] = [
     ".sc2s.sgov.gov",
     ".cloud.adc-e.uk",
     ".csp.hci.ic.gov",
+    ".api.aws.ic.gov",
+    ".api.aws.scloud",
+    ".api.cloud-aws.adc-e.uk",
+    ".api.aws.hci.ic.gov",
 ];
 
 /// The region that a host's name holds: `bedrock-runtime.us-east-1.amazonaws.com`,
@@ -59,6 +63,11 @@ mod tests {
             ),
             ("bedrock-runtime.eusc-de-east-1.amazonaws.eu", Some("eusc-de-east-1")),
             ("bedrock-runtime.us-iso-east-1.c2s.ic.gov", Some("us-iso-east-1")),
+            ("bedrock-runtime.us-iso-east-1.api.aws.ic.gov", Some("us-iso-east-1")),
+            (
+                "bedrock-runtime.us-isof-east-1.api.aws.hci.ic.gov",
+                Some("us-isof-east-1"),
+            ),
             (
                 "vpce-0123456789abcdef0-abcdefgh.bedrock-runtime.us-east-1.vpce.amazonaws.com",
                 Some("us-east-1"),

@@ -159,6 +159,22 @@ async fn a_token_that_nears_its_end_is_used_while_the_next_is_fetched() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_refused_is_fetched_anew_once_it_is_not_new() {
+    let world = World::open(HOUR);
+    assert_eq!(world.get().await.unwrap(), "token-1");
+    world.cache.refused(&world.key());
+    assert_eq!(world.get().await.unwrap(), "token-1");
+    world.settle().await;
+    assert_eq!(world.asked(), 1, "it has only just come");
+    world.clock.advance(MINUTE);
+    world.cache.refused(&world.key());
+    assert_eq!(world.get().await.unwrap(), "token-1", "it may be good elsewhere");
+    world.settle().await;
+    assert_eq!((world.get().await.unwrap().as_str(), world.asked()), ("token-2", 2));
+    world.cache.refused(&TokenKey::new(&facts("demo"), "another"));
+}
+
+#[tokio::test]
 async fn a_token_is_not_used_when_it_could_expire_on_its_way() {
     let world = World::open(HOUR);
     assert_eq!(world.get().await.unwrap(), "token-1");
