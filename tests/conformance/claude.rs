@@ -69,7 +69,16 @@ fn apply(block: &mut Value, delta: &Value) -> Result<(), String> {
             Value::Array(list) => list.push(delta["citation"].clone()),
             none => *none = json!([delta["citation"]]),
         },
-        "compaction_delta" => block["content"] = delta["content"].clone(),
+        "compaction_delta" => {
+            for (name, value) in delta
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| *name != "type")
+            {
+                block[name] = value.clone();
+            }
+        }
         kind => return Err(format!("a delta that this test does not know: {kind}")),
     }
     Ok(())

@@ -16,6 +16,7 @@ mod media;
 mod messages;
 mod thinking;
 mod tools;
+mod turn;
 
 use llm_provider_sdk::types::{ChatRequest, Error};
 
@@ -100,6 +101,7 @@ pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> R
         files: conversation.needs_files,
         tools: offer.kinds(),
         blocks: conversation.kinds(),
+        fields: conversation.fields(),
     };
     conversation.write(&mut body);
     offer.write(&mut body);

@@ -207,6 +207,8 @@ pub(super) struct Kinds {
     pub(super) tools: Vec<String>,
     /// Of the blocks of all turns.
     pub(super) blocks: Vec<String>,
+    /// Members of turns beside their content.
+    pub(super) fields: Vec<&'static str>,
 }
 
 /// `type`s of tools that the API refuses without a beta: its name begins like this, and ends so in
@@ -231,6 +233,12 @@ const OF_BLOCKS: &[(&str, &str, &str)] = &[
     ("mcp_tool_use", "mcp-client-", "2025-11-20"),
     ("tool_addition", "mid-conversation-tool-changes-", "2026-07-01"),
     ("tool_removal", "mid-conversation-tool-changes-", "2026-07-01"),
+];
+
+/// The same of members of turns.
+const OF_TURNS: &[(&str, &str, &str)] = &[
+    ("clear_at", "mid-conversation-system-clear-at-", "2026-08-21"),
+    ("output_config", "mid-conversation-output-config-", "2026-07-01"),
 ];
 
 /// The same of fields of the body.
@@ -259,6 +267,11 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, kinds: &Kinds) -> Vec<Str
     if kinds.files {
         need("files-api-", "2025-04-14");
     }
+    for (name, prefix, version) in OF_TURNS {
+        if kinds.fields.contains(name) {
+            need(prefix, version);
+        }
+    }
     for (kind, prefix, version) in OF_TOOLS {
         if kinds.tools.iter().any(|known| known == kind) {
             need(prefix, version);
@@ -274,6 +287,18 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, kinds: &Kinds) -> Vec<Str
         if body.has(field) {
             need(prefix, version);
         }
+    }
+    if let Some(thinking) = body.read::<Object>("thinking") {
+        if thinking.has("block_binding") {
+            need("thinking-binding-controls-", "2026-08-01");
+        }
+        if thinking.read::<String>("display").as_deref() == Some("updates") {
+            need("thinking-display-updates-", "2026-08-18");
+        }
+    }
+    let config = body.read::<Object>("output_config");
+    if config.is_some_and(|config| config.has("task_budget")) {
+        need("task-budgets-", "2026-03-13");
     }
     if let Some(servers) = body.read::<Vec<Object>>("mcp_servers") {
         // The older version has the servers' tools in `mcp_servers`, the newer one in `tools`.

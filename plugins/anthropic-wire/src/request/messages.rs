@@ -13,37 +13,9 @@
 use llm_provider_sdk::types::{Error, MediaSource, Message, Part, PartContent, ResultContent, Role};
 
 use super::blocks::{self, Speaker};
+use super::turn::{SYSTEM_FIELDS, Turn, kind_of};
 use crate::report::Report;
 use crate::wire::Object;
-
-/// One turn.
-#[derive(Debug)]
-pub(super) struct Turn {
-    role: &'static str,
-    /// Where its first message stands.
-    at: usize,
-    content: Vec<Object>,
-}
-
-impl Turn {
-    fn kind_of(block: Option<&Object>) -> Option<String> {
-        block.and_then(|block| block.read("type"))
-    }
-
-    fn is_of_results(&self) -> bool {
-        self.role == "user" && Self::kind_of(self.content.first()).as_deref() == Some("tool_result")
-    }
-
-    fn begins_with_thinking(&self) -> bool {
-        self.role == "assistant" && self.content.first().is_some_and(is_thinking)
-    }
-
-    /// Whether the turn ends with something that the provider's own tools did.
-    fn ends_in_server_tool(&self) -> bool {
-        let kind = Self::kind_of(self.content.last());
-        kind.is_some_and(|kind| kind == "server_tool_use" || kind.ends_with("_tool_result"))
-    }
-}
 
 /// The conversation in Anthropic's form.
 #[derive(Debug, Default)]
@@ -69,22 +41,16 @@ impl Conversation {
     /// thinking is off, and passes over thoughts of earlier turns.
     pub(super) fn forget_open_thinking(&mut self, report: &mut Report) {
         let begin = self.turns.len() - self.open_turns().len();
-        for turn in self
-            .turns
-            .iter_mut()
-            .skip(begin)
-            .filter(|turn| turn.role == "assistant")
-        {
-            let before = turn.content.len();
-            turn.content.retain(|block| !is_thinking(block));
-            if turn.content.len() < before {
+        for turn in self.turns.iter_mut().skip(begin) {
+            if turn.forget_thinking() {
                 report.add(
                     format!("messages[{}].reasoning_details", turn.at),
                     "Anthropic takes no thoughts in the turn it goes on with while thinking is off",
                 );
             }
         }
-        self.turns.retain(|turn| !turn.content.is_empty());
+        self.turns
+            .retain(|turn| !turn.content.is_empty() || !turn.fields.is_empty());
     }
 
     /// The turns since the user last said something: those of the assistant and of tools' results.
@@ -96,17 +62,20 @@ impl Conversation {
 
     /// The `type`s of the blocks in all turns.
     pub(super) fn kinds(&self) -> Vec<String> {
-        let blocks = self.turns.iter().flat_map(|turn| &turn.content);
-        blocks.filter_map(|block| Turn::kind_of(Some(block))).collect()
+        self.turns.iter().flat_map(Turn::kinds).collect()
+    }
+
+    /// The members that some turn has beside its content.
+    pub(super) fn fields(&self) -> Vec<&'static str> {
+        let has = |name: &&'static str| self.turns.iter().any(|turn| turn.fields.has(name));
+        SYSTEM_FIELDS.iter().copied().filter(has).collect()
     }
 
     pub(super) fn write(self, body: &mut Object) {
         if !self.system.is_empty() {
             body.put_list("system", self.system);
         }
-        let turns = self.turns.into_iter();
-        let turns = turns.map(|turn| Object::new().with("role", turn.role).with_list("content", turn.content));
-        body.put_list("messages", turns.collect());
+        body.put_list("messages", self.turns.into_iter().map(Turn::write).collect());
     }
 }
 
@@ -114,6 +83,7 @@ impl Conversation {
 struct Waiting {
     at: usize,
     blocks: Vec<Object>,
+    fields: Object,
     /// A user message came in between.
     passed: bool,
 }
@@ -141,9 +111,7 @@ pub(super) fn encode(messages: Vec<Message>, in_place: bool, report: &mut Report
     writer.place_waiting();
     writer.begin();
     writer.end();
-    for turn in &mut writer.out.turns {
-        results_first(turn);
-    }
+    writer.out.turns.iter_mut().for_each(Turn::results_first);
     Ok(writer.out)
 }
 
@@ -155,7 +123,7 @@ impl Writer<'_> {
             Role::Assistant => Speaker::Assistant,
         };
         return_citations(&mut message);
-        self.whole_message(at, &message);
+        let fields = self.whole_message(at, &message, speaker);
         let mut blocks = Vec::with_capacity(message.parts.len());
         // To a caller, a tool's message is its one result.
         let is_result = message.role == Role::Tool && message.parts.len() == 1;
@@ -169,14 +137,15 @@ impl Writer<'_> {
             };
             blocks.extend(blocks::encode(part, speaker, &path, self.report)?);
         }
-        if blocks.is_empty() {
+        if blocks.is_empty() && fields.is_empty() {
             return Ok(());
         }
         match speaker {
-            Speaker::System if self.out.turns.is_empty() => self.out.system.append(&mut blocks),
+            Speaker::System if self.out.turns.is_empty() => self.extend_system(at, blocks, &fields),
             Speaker::System => self.waiting.push(Waiting {
                 at,
                 blocks,
+                fields,
                 passed: false,
             }),
             Speaker::User => {
@@ -192,32 +161,47 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Reports what stands on a message as a whole and has no place in a turn.
-    fn whole_message(&mut self, at: usize, message: &Message) {
+    /// Gives what stands on a message as a whole and has a place in its turn, and reports the rest.
+    fn whole_message(&mut self, at: usize, message: &Message, speaker: Speaker) -> Object {
         if message.name.is_some() && message.role != Role::Tool {
             self.report.add(
                 format!("messages[{at}].name"),
                 "Anthropic knows no names of participants",
             );
         }
+        let known = if speaker == Speaker::System { SYSTEM_FIELDS } else { &[] };
+        let mut fields = Object::new();
         blocks::take_known(
             &message.extra,
-            &[],
+            known,
             &format!("messages[{at}]"),
-            &mut Object::new(),
+            &mut fields,
             self.report,
         );
+        fields
+    }
+
+    /// Adds to the system prompt, which is text alone.
+    fn extend_system(&mut self, at: usize, blocks: Vec<Object>, fields: &Object) {
+        let (texts, others): (Vec<_>, Vec<_>) = blocks
+            .into_iter()
+            .partition(|block| kind_of(block).as_deref() == Some("text"));
+        self.out.system.extend(texts);
+        let names = fields.members().map(|(name, _)| format!("messages[{at}].{name}"));
+        let parts = others.iter().map(|_| format!("messages[{at}].content"));
+        for lost in names.chain(parts) {
+            self.report.add(
+                lost,
+                "the system prompt cannot hold it, only a system message that stays in its place",
+            );
+        }
     }
 
     /// Adds to the last turn when it has the same role: they have to alternate.
     fn turn(&mut self, role: &'static str, at: usize, mut blocks: Vec<Object>) {
         match self.out.turns.last_mut() {
-            Some(last) if last.role == role => last.content.append(&mut blocks),
-            _ => self.out.turns.push(Turn {
-                role,
-                at,
-                content: blocks,
-            }),
+            Some(last) if last.role == role && last.fields.is_empty() => last.content.append(&mut blocks),
+            _ => self.out.turns.push(Turn::new(role, at, blocks)),
         }
     }
 
@@ -236,7 +220,7 @@ impl Writer<'_> {
                     field,
                     "Anthropic takes no system message in this place; it was moved to the system prompt",
                 );
-                self.out.system.extend(waiting.blocks);
+                self.extend_system(waiting.at, waiting.blocks, &waiting.fields);
                 continue;
             }
             if waiting.passed {
@@ -245,7 +229,13 @@ impl Writer<'_> {
                     "Anthropic takes a system message only after the user's turn; it was moved behind it",
                 );
             }
-            self.turn("system", waiting.at, waiting.blocks);
+            if waiting.fields.is_empty() {
+                self.turn("system", waiting.at, waiting.blocks);
+            } else {
+                let turn = Turn::new("system", waiting.at, waiting.blocks);
+                let fields = waiting.fields;
+                self.out.turns.push(Turn { fields, ..turn });
+            }
         }
     }
 
@@ -263,43 +253,13 @@ impl Writer<'_> {
 
     /// An answer that the model is to go on with may not end in white space.
     fn end(&mut self) {
-        if self.out.turns.last_mut().is_some_and(trim_end) {
+        if self.out.turns.last_mut().is_some_and(Turn::trim_end) {
             self.report.add(
                 format!("messages[{}].content", self.answered_at),
                 "Anthropic refuses an answer to go on with that ends in white space; the white space was left out",
             );
         }
     }
-}
-
-fn is_thinking(block: &Object) -> bool {
-    let kind = Turn::kind_of(Some(block));
-    matches!(kind.as_deref(), Some("thinking" | "redacted_thinking"))
-}
-
-/// White space at the end of a text that the model is to go on with. Gives whether there was any.
-fn trim_end(turn: &mut Turn) -> bool {
-    let Some(last) = turn.content.last_mut().filter(|_| turn.role == "assistant") else {
-        return false;
-    };
-    let text: Option<String> = last.read("text");
-    match text {
-        Some(text) if text.ends_with(char::is_whitespace) => {
-            last.set("text", text.trim_end());
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Tool results have to come before everything else in their turn. The order among them, and among
-/// the rest, stays.
-fn results_first(turn: &mut Turn) {
-    if turn.role != "user" {
-        return;
-    }
-    turn.content
-        .sort_by_key(|block| block.read::<String>("type").as_deref() != Some("tool_result"));
 }
 
 /// On the OpenAI wire an answer has one text, and its citations stand on the message. They belong to

@@ -961,6 +961,7 @@ fn anthropics_own_words_are_sent_as_they_are() {
             "a-1",
             "b-2",
             "mcp-client-2025-11-20",
+            "task-budgets-2026-03-13",
             "context-management-2025-06-27",
             "compact-2026-01-12"
         ]

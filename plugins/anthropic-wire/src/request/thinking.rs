@@ -68,10 +68,15 @@ impl Plan {
         kind.is_some_and(|kind| kind != "disabled")
     }
 
-    /// Whether the model does not think in this request.
+    /// Whether the model does not think in this request. `thinking` may hold other things alone, e.g.
+    /// `block_binding`.
     pub(super) fn is_off(&self, model: &Model) -> bool {
-        match &self.thinking {
-            Some(_) => !self.is_on(),
+        match self
+            .thinking
+            .as_ref()
+            .and_then(|thinking| thinking.read::<String>("type"))
+        {
+            Some(kind) => kind == "disabled",
             None => !model.thinks_by_default,
         }
     }

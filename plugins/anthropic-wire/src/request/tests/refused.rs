@@ -120,6 +120,15 @@ fn thoughts_of_the_open_turn_stay_behind_while_thinking_is_off() {
         assert_eq!(kinds(&got, 1), left, "{model}");
         assert_eq!(got.dropped, dropped, "{model}");
     }
+    // What is said about thoughts alone leaves the rest to the model.
+    let mut request = ChatRequest::new("claude-fable-5-1", loop_of_tools());
+    request.extra = extra(&[(
+        "thinking",
+        json!({"block_binding": {"prefix_mismatch_behavior": "drop_block"}}),
+    )]);
+    let got = sent(&request);
+    assert_eq!(kinds(&got, 1), ["thinking", "tool_use"]);
+    assert_eq!(got.betas, ["thinking-binding-controls-2026-08-01"]);
     // What was thought before the user spoke again does no harm.
     let mut messages = loop_of_tools();
     messages.push(Message::text(Role::Assistant, "Done."));
@@ -230,6 +239,46 @@ fn changes_of_the_tools_stand_in_a_system_message() {
     );
     assert_eq!(got.body["messages"][1], json!({"role": "system", "content": [change]}));
     assert!(got.dropped.is_empty());
+    // In the system prompt the API would refuse it.
+    let mut lasting = Message::text(Role::System, "Be brief.");
+    lasting.extra = extra(&[("clear_at", json!("next_user_message"))]);
+    let mut effort = Message::new(Role::System, vec![]);
+    effort.extra = extra(&[("output_config", json!({"effort": "low"})), ("unknown", json!(1))]);
+    let talk = || {
+        vec![
+            Message::text(Role::User, "A"),
+            Message::new(Role::System, vec![other("tool_removal", &change), Part::text("Go.")]),
+            lasting.clone(),
+            effort.clone(),
+        ]
+    };
+    let got = conversation("claude-haiku-4-5", talk());
+    assert_eq!(
+        got.body["system"],
+        json!([{"type": "text", "text": "Go."}, {"type": "text", "text": "Be brief."}])
+    );
+    assert_eq!(got.betas, Vec::<String>::new());
+    let lost = "messages[3].unknown messages[1] messages[1].content messages[2] messages[2].clear_at \
+                messages[3] messages[3].output_config";
+    assert_eq!(got.dropped.join(" "), lost);
+    let got = conversation("claude-opus-5", talk());
+    assert_eq!(
+        got.body["messages"].as_array().unwrap()[1..],
+        [
+            json!({"role": "system", "content": [change, {"type": "text", "text": "Go."}]}),
+            json!({"role": "system", "content": [{"type": "text", "text": "Be brief."}], "clear_at": "next_user_message"}),
+            json!({"role": "system", "output_config": {"effort": "low"}}),
+        ]
+    );
+    assert_eq!(got.dropped, ["messages[3].unknown"]);
+    assert_eq!(
+        got.betas,
+        [
+            "mid-conversation-system-clear-at-2026-08-21",
+            "mid-conversation-output-config-2026-07-01",
+            "mid-conversation-tool-changes-2026-07-01"
+        ]
+    );
 }
 
 #[test]
