@@ -85,7 +85,8 @@ pub struct Asking<'a> {
 /// Finds the grant that allows the target, and the addresses its name may lead to.
 ///
 /// With a slot only the grants of that slot count. Without one, every grant of the holder does:
-/// a request without a credential is less than what a slot's grant allows.
+/// a request without a credential is less than what a slot's grant allows. Of those, the ones
+/// without a slot come first; the others do not let the plugin bring an identity of its own.
 ///
 /// # Errors
 /// The rule that refuses it. Of several grants that nearly fit, the nearest names the rule.
@@ -102,10 +103,13 @@ where
             origin: target.origin.to_string(),
         }));
     }
-    let mut candidates = grants.iter().filter(|grant| match asking.slot {
-        Some(slot) => grant.as_ref().slot.as_deref() == Some(slot),
-        None => true,
-    });
+    let of_slot = grants
+        .iter()
+        .filter(|grant| grant.as_ref().slot.as_deref() == asking.slot);
+    let of_others = grants
+        .iter()
+        .filter(|grant| asking.slot.is_none() && grant.as_ref().slot.is_some());
+    let mut candidates = of_slot.chain(of_others);
     let mut nearest: Option<Nearest<'_>> = None;
     let found = candidates.find_map(|grant| match judge(target, asking, grant.as_ref()) {
         Ok(class) => Some((grant, class)),
@@ -492,7 +496,7 @@ mod tests {
             id: "slot".into(),
             ..slot
         };
-        let both = [bare.clone(), slot];
+        let both = [slot, bare.clone()];
         let id = |result: Decided| result.map(|(id, _)| id);
         assert_eq!(
             id(decided_for(url, Some("api-key"), &[API], &both)),

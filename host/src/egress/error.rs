@@ -238,7 +238,8 @@ pub enum UrlFault {
     /// A port that is not spelt in its canonical form.
     #[error("a port that is not in canonical form")]
     Port,
-    /// Dot segments, empty segments, or encoded slashes, backslashes, dots or control characters.
+    /// Dot segments in any encoding, empty segments, encoded dots, backslashes, control characters or bytes that
+    /// are not UTF-8.
     #[error("a path that is not in canonical form")]
     Path,
 }
@@ -255,8 +256,9 @@ pub enum HeaderFault {
     /// The host sets it.
     #[error("`{0}` is the host's to set")]
     Owned(String),
-    /// With a credential, the host sets it.
-    #[error("`{0}` is the host's to set when a credential is attached")]
+    /// With a credential, the host sets it; a request without one that a slot's grant lets through has none
+    /// of its own either.
+    #[error("`{0}` is the host's to set where a credential is granted")]
     Authentication(String),
     /// More or longer headers than the host sends.
     #[error("too many or too long headers")]

@@ -5,6 +5,8 @@
 //! or repeat authentication. Never: a header dropped silently on the way out. A header that is
 //! not the plugin's to set makes the request fail, so that its author learns of it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tower::Layer;
@@ -55,7 +57,9 @@ impl<S: Service<Clean>> Service<Permitted> for HygienicHeaders<S> {
             .credential
             .as_ref()
             .map(|credential| credential.attach.header());
-        let headers = check_request(raw, attached)?;
+        // What lets a credential through is not there for an identity of the plugin's own.
+        let of_slot = permitted.grant.slot.is_some().then_some(None);
+        let headers = check_request(raw, attached.or(of_slot))?;
         let attached = attached.flatten().cloned();
         let mut response = self.inner.call(Clean { permitted, headers }).await?;
         strip_response(&mut response.headers, attached.as_ref());
@@ -66,7 +70,7 @@ impl<S: Service<Clean>> Service<Permitted> for HygienicHeaders<S> {
 /// Headers that are the host's whatever the request: those of the connection, of the routing in
 /// front of a provider, and cookies, which the host does not keep.
 pub fn always_owned(name: &HeaderName) -> bool {
-    const OWNED: [&str; 17] = [
+    const OWNED: [&str; 20] = [
         "connection",
         "content-length",
         "cookie",
@@ -81,38 +85,52 @@ pub fn always_owned(name: &HeaderName) -> bool {
         "transfer-encoding",
         "upgrade",
         "via",
-        "x-real-ip",
+        "x-host",
+        "x-method-override",
+        "x-original-host",
         "x-original-url",
+        "x-real-ip",
         "x-rewrite-url",
     ];
     const OWNED_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "x-http-method"];
-    let name = name.as_str();
+    let name = &*dashed(name);
     OWNED.contains(&name) || OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The name as many servers read it: CGI and what came after it tell `_` and `-` not apart.
+fn dashed(name: &HeaderName) -> Cow<'_, str> {
+    match name.as_str() {
+        name if name.contains('_') => name.replace('_', "-").into(),
+        name => name.into(),
+    }
 }
 
 /// Headers with which some provider authenticates, and so the host's as soon as a credential is
 /// attached: a plugin could otherwise add an identity of its own beside the credential's.
 pub fn authenticates(name: &HeaderName) -> bool {
-    const AUTHENTICATION: [&str; 11] = [
+    const AUTHENTICATION: [&str; 14] = [
         "api-key",
+        "apikey",
         "authorization",
         "dpop",
         "ocp-apim-subscription-key",
         "x-access-token",
+        "x-auth-key",
         "x-api-key",
         "x-auth-token",
         "x-functions-key",
         "x-goog-api-key",
         "x-goog-iam-authorization-token",
         "x-token",
+        "xi-api-key",
     ];
-    let name = name.as_str();
+    let name = &*dashed(name);
     // Signature version 4 puts its date, body hash and session token under `x-amz-`.
     AUTHENTICATION.contains(&name) || name.starts_with("x-amz-")
 }
 
-/// Checks the plugin's headers. `attached` is `Some` when a credential will be attached, with
-/// the header that it goes into where that is known.
+/// Checks the plugin's headers. `attached` is `Some` when a credential will or could be attached,
+/// with the header that it goes into where that is known.
 fn check_request(raw: Vec<(String, Vec<u8>)>, attached: Option<Option<&HeaderName>>) -> Result<HeaderMap, EgressError> {
     let refused = |fault| EgressError::from(Rule::Header(fault));
     let bytes: usize = raw.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -125,7 +143,8 @@ fn check_request(raw: Vec<(String, Vec<u8>)>, attached: Option<Option<&HeaderNam
         if always_owned(&name) {
             return Err(refused(HeaderFault::Owned(name.as_str().to_owned())));
         }
-        if attached.is_some_and(|attached| authenticates(&name) || attached == Some(&name)) {
+        let is = |own: &HeaderName| dashed(own) == dashed(&name);
+        if attached.is_some_and(|attached| authenticates(&name) || attached.is_some_and(is)) {
             return Err(refused(HeaderFault::Authentication(name.as_str().to_owned())));
         }
         // A compressed answer could not be scanned for secrets, so the host asks for none.
@@ -242,6 +261,15 @@ mod tests {
                 owned("x-http-method-override"),
                 owned("x-http-method-override"),
             ),
+            ("content_length", "1", owned("content_length"), owned("content_length")),
+            (
+                "x-method-override",
+                "DELETE",
+                owned("x-method-override"),
+                owned("x-method-override"),
+            ),
+            ("x_api_key", "x", None, authentication("x_api_key")),
+            ("x_provider_secret", "x", None, authentication("x_provider_secret")),
             ("Authorization", "Bearer x", None, authentication("authorization")),
             ("X-Api-Key", "x", None, authentication("x-api-key")),
             ("api-key", "x", None, authentication("api-key")),

@@ -98,25 +98,38 @@ fn parse_url(text: &str) -> Result<(Url, Origin), UrlFault> {
 
 /// Refuses every path that a server may read as another one.
 fn check_path(path: &str) -> Result<(), UrlFault> {
-    if path.contains("//") {
-        return Err(UrlFault::Path);
-    }
-    let decoded = percent_decode(path.as_bytes());
+    let mut decoded = percent_decode(path.as_bytes());
     // What is left of a `%` was not an encoding.
     let encodings = path.bytes().filter(|byte| *byte == b'%').count();
     let malformed = path.len() - decoded.len() != 2 * encodings;
-    // An encoded slash or backslash is decoded by some servers before they look for dot segments.
-    let dots = decoded
-        .split(|byte| matches!(byte, b'/' | b'\\'))
-        .any(|segment| matches!(segment, b"." | b".."));
     let encoded_dot = contains_ignore_case(path, "%2e");
-    let backslash = decoded.contains(&b'\\');
-    let control = decoded.iter().any(u8::is_ascii_control);
-    if malformed || dots || encoded_dot || backslash || control {
-        Err(UrlFault::Path)
-    } else {
-        Ok(())
+    // Bytes that are not UTF-8 may be a longer spelling of a dot or a slash.
+    let text = std::str::from_utf8(&decoded).is_ok();
+    if malformed || encoded_dot || !text || path.contains("//") || !reads_one_way(&decoded) {
+        return Err(UrlFault::Path);
     }
+    // Behind a proxy that decodes, another server may decode again.
+    loop {
+        let again = percent_decode(&decoded);
+        if again.len() == decoded.len() {
+            return Ok(());
+        }
+        if !reads_one_way(&again) {
+            return Err(UrlFault::Path);
+        }
+        decoded = again;
+    }
+}
+
+/// Whether a path that was decoded has neither dot segments nor what some servers make them of.
+fn reads_one_way(decoded: &[u8]) -> bool {
+    // An encoded slash or backslash is decoded by some servers before they look for dot segments.
+    let dots = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
+        // Some servers take parameters (`;name=value`) off a segment first.
+        let name = segment.split(|byte| *byte == b';').next();
+        matches!(name, Some(b"." | b".."))
+    });
+    !dots && !decoded.contains(&b'\\') && !decoded.iter().any(u8::is_ascii_control)
 }
 
 /// Decodes `%XX`. A `%` that is not followed by two hexadecimal digits stays as it is.
@@ -222,6 +235,19 @@ mod tests {
             ("https://api.example.com/a%2f..%2fb", Some(F::Path)),
             ("https://api.example.com/a%2F%2E%2E%2Fb", Some(F::Path)),
             ("https://api.example.com/a%5cb", Some(F::Path)),
+            ("https://api.example.com/a/..;/b", Some(F::Path)),
+            ("https://api.example.com/a/..;x=1/b", Some(F::Path)),
+            ("https://api.example.com/a%2f..%3bx/b", Some(F::Path)),
+            ("https://api.example.com/a/.;/b", Some(F::Path)),
+            ("https://api.example.com/a/%252e%252e/b", Some(F::Path)),
+            ("https://api.example.com/a/%25252e%25252E/b", Some(F::Path)),
+            ("https://api.example.com/a%252f..%252fb", Some(F::Path)),
+            ("https://api.example.com/a%255cb", Some(F::Path)),
+            ("https://api.example.com/a%250d%250ab", Some(F::Path)),
+            ("https://api.example.com/a/%c0%ae%c0%ae/b", Some(F::Path)),
+            ("https://api.example.com/a%ffb", Some(F::Path)),
+            ("https://api.example.com/a;v=1/..b/b..;x/%2525", None),
+            ("https://api.example.com/model/100%25/converse", None),
             ("https://api.example.com/a%00b", Some(F::Path)),
             ("https://api.example.com/a%0d%0ab", Some(F::Path)),
             ("https://api.example.com/a%7fb", Some(F::Path)),
@@ -282,6 +308,7 @@ mod tests {
                 prop_assert_eq!(uri.path(), target.url.path());
                 let decoded = percent_decode(uri.path().as_bytes());
                 prop_assert!(!decoded.split(|byte| *byte == b'/').any(|segment| segment == b".." || segment == b"."));
+                prop_assert!(std::str::from_utf8(&decoded).is_ok());
                 prop_assert_eq!(parse("GET", target.url.as_str()), Ok(target.clone()));
             }
         }

@@ -18,8 +18,8 @@ pub(super) fn of(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         }
     };
     add(Zeroizing::new(secret.to_vec()));
-    for slash in [false, true] {
-        add(json(secret, slash));
+    for style in [Json::Plain, Json::Php, Json::Go, Json::DotNet] {
+        add(json(secret, style));
     }
     for digits in [b"0123456789ABCDEF", b"0123456789abcdef"] {
         add(percent(secret, digits, false));
@@ -34,14 +34,42 @@ pub(super) fn of(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     forms
 }
 
-/// As a JSON string has it (RFC 8259, section 7), where some encoders also escape the slash.
-fn json(secret: &[u8], slash: bool) -> Zeroizing<Vec<u8>> {
-    let mut form = Zeroizing::new(Vec::with_capacity(secret.len() * 2));
+/// How encoders write a JSON string (RFC 8259, section 7).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Json {
+    /// With no more escapes than it needs.
+    Plain,
+    /// The slash too.
+    Php,
+    /// `<`, `>` and `&` too, as `\u003c`.
+    Go,
+    /// These, quotes, the plus and the backtick, as `\u002B`.
+    DotNet,
+}
+
+impl Json {
+    /// The digits with which a byte is escaped as `\u00…`; `None` for one that is not.
+    fn escapes(self, byte: u8) -> Option<&'static [u8; 16]> {
+        match self {
+            Self::Plain | Self::Php => None,
+            Self::Go => b"<>&".contains(&byte).then_some(b"0123456789abcdef"),
+            Self::DotNet => b"<>&\"'+`".contains(&byte).then_some(b"0123456789ABCDEF"),
+        }
+    }
+}
+
+fn json(secret: &[u8], style: Json) -> Zeroizing<Vec<u8>> {
+    let mut form = Zeroizing::new(Vec::with_capacity(secret.len() * 6));
     for &byte in secret {
+        if let Some(digits) = style.escapes(byte) {
+            form.extend_from_slice(b"\\u00");
+            push_hex(&mut form, byte, digits);
+            continue;
+        }
         match byte {
             b'"' => form.extend_from_slice(b"\\\""),
             b'\\' => form.extend_from_slice(b"\\\\"),
-            b'/' if slash => form.extend_from_slice(b"\\/"),
+            b'/' if style == Json::Php => form.extend_from_slice(b"\\/"),
             b'\n' => form.extend_from_slice(b"\\n"),
             b'\r' => form.extend_from_slice(b"\\r"),
             b'\t' => form.extend_from_slice(b"\\t"),
@@ -127,6 +155,18 @@ mod tests {
             hex.to_uppercase(),
         ] {
             assert!(found(secret, &text), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_found_with_more_escapes_than_it_needs() {
+        let secret = "a+b<c>d&e'f\"g/0123456789==";
+        for text in [
+            r#"{"key":"a+b\u003cc\u003ed\u0026e'f\"g/0123456789=="}"#,
+            r#"{"key":"a\u002Bb\u003Cc\u003Ed\u0026e\u0027f\u0022g/0123456789=="}"#,
+            r#"{"key":"a+b<c>d&e'f\"g\/0123456789=="}"#,
+        ] {
+            assert!(found(secret, text), "{text}");
         }
     }
 

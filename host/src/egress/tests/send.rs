@@ -229,6 +229,15 @@ async fn what_is_refused_never_reaches_the_upstream() {
             Rule::Header(HeaderFault::Authentication("authorization".to_owned())),
         ),
         (
+            // Nor under an account of the plugin's own, by a request without the slot.
+            EgressRequest {
+                slot: None,
+                headers: vec![("Authorization".to_owned(), b"Bearer mine".to_vec())],
+                ..base()
+            },
+            Rule::Header(HeaderFault::Authentication("authorization".to_owned())),
+        ),
+        (
             EgressRequest {
                 headers: vec![("Host".to_owned(), b"elsewhere.example".to_vec())],
                 ..base()
@@ -306,7 +315,7 @@ async fn what_is_refused_never_reaches_the_upstream() {
     }
     assert_eq!(upstream.connections(), 0);
     assert_eq!(world.used(), []);
-    assert_eq!(world.counts().denied, 10);
+    assert_eq!(world.counts().denied, rules.len() as u64);
     let logged: Vec<Rule> = world
         .records
         .denied
