@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::crypto;
 use crate::error::VaultError;
@@ -58,18 +59,25 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// How often a lock that another process has is asked for. There is no way to wait for one with a limit.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Held while a file is written; released when dropped, or when the process ends in any way.
 #[derive(Debug)]
 pub(crate) struct WriteLock(#[allow(dead_code, reason = "held, not read")] File);
 
 impl WriteLock {
-    /// The lock on `path`, or `None` when another process has it.
-    pub(crate) fn try_new(path: &Path) -> Result<Option<Self>, VaultError> {
+    /// The lock on `path`, or `None` when another process has it and keeps it for longer than `patience`.
+    pub(crate) fn within(path: &Path, patience: Duration) -> Result<Option<Self>, VaultError> {
         let (file, lock_path) = Self::file(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed("lock", &lock_path)(error)),
+        let asked = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(TryLockError::WouldBlock) if asked.elapsed() < patience => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &lock_path)(error)),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -155,14 +156,59 @@ impl Vault {
         }
     }
 
+    /// Edits the newest revision and writes it at once, when it is this writer's turn: what others have written since the vault
+    /// was opened is kept, and is what `change` gets to see. `touching` names the entries and grants that `change` was thought
+    /// out for; they must still be as they were. Edits that were staged before are forgotten.
+    ///
+    /// # Errors
+    /// [`VaultError::Locked`] when another process writes for longer than `patience`; [`VaultError::ConcurrentEdit`] when
+    /// something that is touched has changed; [`VaultError::Rekeyed`]; whatever `change` gives; as [`Vault::save`].
+    pub fn edit_in_turn<T>(
+        &mut self,
+        patience: Duration,
+        touching: &[&str],
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, VaultError>,
+    ) -> Result<(T, u64), VaultError> {
+        let locked = || VaultError::Locked {
+            path: self.path.clone(),
+        };
+        let lock = WriteLock::within(&self.path, patience)?.ok_or_else(locked)?;
+        self.staged = None;
+        if disk::read(&self.path)?.is_none_or(|bytes| crypto::sha256(&bytes) != self.digest) {
+            let newest = self.reopen()?;
+            if touching.iter().any(|name| !self.agrees(&newest, name)) {
+                return Err(VaultError::ConcurrentEdit {
+                    opened: self.state.revision,
+                    found: Some(newest.state.revision),
+                });
+            }
+            *self = newest;
+        }
+        let result = self.edit(change)?;
+        let revision = self.write_under(lock, self.next(after(self.state.revision)?), |_| Ok(()))?;
+        Ok((result, revision))
+    }
+
+    /// Whether an entry with its secrets, and a grant, of that name are the same in another state of the vault.
+    fn agrees(&self, other: &Self, name: &str) -> bool {
+        let state = |vault: &Self| {
+            let stored = vault.contents().entries.get(name);
+            stored.map(|stored| (stored.entry.clone(), stored.record.salt))
+        };
+        state(self) == state(other) && self.grant(name) == other.grant(name)
+    }
+
     pub(crate) fn save_as(&mut self, revision: u64) -> Result<u64, VaultError> {
-        let next = State {
+        self.write_over_opened(self.next(revision))
+    }
+
+    fn next(&self, revision: u64) -> State {
+        State {
             revision,
             contents: self.contents().clone(),
             slots: self.state.slots.clone(),
             key: self.state.key.clone(),
-        };
-        self.write_over_opened(next)
+        }
     }
 
     /// Writes, provided that the file is still the one that was opened.
@@ -179,16 +225,27 @@ impl Vault {
         })
     }
 
-    /// Writes the next revision, then its anchor. Everything that is likely to fail is done before the first rename.
+    /// Writes the next revision, unless another process is writing at this moment.
     pub(crate) fn write(
         &mut self,
+        next: State,
+        check_current: impl FnOnce(Option<Vec<u8>>) -> Result<(), VaultError>,
+    ) -> Result<u64, VaultError> {
+        let path = self.path.clone();
+        let lock = WriteLock::within(&path, Duration::ZERO)?.ok_or(VaultError::Locked { path })?;
+        self.write_under(lock, next, check_current)
+    }
+
+    /// Writes the next revision, then its anchor. Everything that is likely to fail is done before the first rename.
+    fn write_under(
+        &mut self,
+        _lock: WriteLock,
         next: State,
         check_current: impl FnOnce(Option<Vec<u8>>) -> Result<(), VaultError>,
     ) -> Result<u64, VaultError> {
         let (path, revision) = (self.path.clone(), next.revision);
         let file = next.contents.seal(self.id, revision, &next.slots, &next.key)?;
         let (vault, digest) = (self.id, crypto::sha256(&file));
-        let _lock = WriteLock::try_new(&path)?.ok_or_else(|| VaultError::Locked { path: path.clone() })?;
         check_current(disk::read(&path)?)?;
         let replacement = Replacement::prepare(&path, &file)?;
         let seen = Revision {

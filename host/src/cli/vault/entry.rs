@@ -139,8 +139,10 @@ fn create(
         attributes,
         hosts,
     };
-    vault.edit(|draft| draft.set(&command.name, entry, OffsetDateTime::now_utc()))?;
-    let revision = vault.save()?;
+    let name = &command.name;
+    let ((), revision) = opening::edit(vault, &[name], |draft| {
+        draft.set(name, entry, OffsetDateTime::now_utc())
+    })?;
     done(session, "set", &command.name, revision)
 }
 
@@ -172,11 +174,10 @@ fn change(session: &Session, command: &Set, vault: &mut Vault, entry: &Entry, as
             hosts.push(host);
         }
     }
-    vault.edit(|draft| {
+    let ((), revision) = opening::edit(vault, &[name], |draft| {
         draft.set_hosts(name, hosts)?;
         draft.set_attributes(name, all)
     })?;
-    let revision = vault.save()?;
     done(session, "changed", name, revision)
 }
 
@@ -220,8 +221,9 @@ pub(super) fn rotate(session: &Session, command: &Rotate) -> anyhow::Result<()> 
         );
     }
     let secrets = read_secrets(&command.name, &fields)?;
-    vault.edit(|draft| replace_secrets(draft, &entry, secrets, OffsetDateTime::now_utc()))?;
-    let revision = vault.save()?;
+    let ((), revision) = opening::edit(&mut vault, &[&entry.name], |draft| {
+        replace_secrets(draft, &entry, secrets, OffsetDateTime::now_utc())
+    })?;
     done(session, "rotated", &command.name, revision)
 }
 
@@ -272,8 +274,8 @@ pub(super) fn remove(session: &Session, command: &Remove) -> anyhow::Result<()> 
     if !input::confirm(&question, command.yes)? {
         bail!("nothing was changed");
     }
-    let revoked = vault.edit(|draft| draft.remove(&command.name, command.force))?;
-    let revision = vault.save()?;
+    let name = &command.name;
+    let (revoked, revision) = opening::edit(&mut vault, &[name], |draft| draft.remove(name, command.force))?;
     for grant in revoked {
         session
             .output

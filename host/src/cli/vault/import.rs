@@ -100,12 +100,11 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
     if work && !input::confirm("Put these into the vault?", command.yes)? {
         bail!("nothing was changed");
     }
-    let now = OffsetDateTime::now_utc();
-    for (found, plan) in plans.iter().filter(|(_, plan)| plan.is_work()) {
-        let before = vault.entry(found.credential).cloned();
-        vault.edit(|draft| put(draft, found, plan, before.as_ref(), now))?;
-    }
-    let revision = vault.save()?;
+    let revision = if work {
+        write(&mut vault, &plans)?
+    } else {
+        vault.revision()
+    };
     let listed: Vec<Value> = plans
         .iter()
         .map(|(found, plan)| json!({ "variables": found.variables, "name": found.credential, "plan": plan.text() }))
@@ -124,6 +123,22 @@ pub(super) fn run(session: &Session, command: &ImportEnv) -> anyhow::Result<()> 
             ),
         }
     })
+}
+
+/// Carries the plans out, all of them or none.
+fn write(vault: &mut Vault, plans: &[(Found, Plan)]) -> Result<u64, VaultError> {
+    let now = OffsetDateTime::now_utc();
+    let work: Vec<_> = plans
+        .iter()
+        .filter(|(_, plan)| plan.is_work())
+        .map(|(found, plan)| (found, plan, vault.entry(found.credential).cloned()))
+        .collect();
+    let touched: Vec<&str> = work.iter().map(|(found, ..)| found.credential).collect();
+    let ((), revision) = opening::edit(vault, &touched, |draft| {
+        work.iter()
+            .try_for_each(|(found, plan, before)| put(draft, found, plan, before.as_ref(), now))
+    })?;
+    Ok(revision)
 }
 
 /// Sets a credential, or replaces the secrets of the one that is there; what an admin has made of

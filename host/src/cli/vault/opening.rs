@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use llm_host_vault::{Anchor, AnchorState, OsKeyring, Secret, Unlock, Vault, generate_key_file};
+use llm_host_vault::{Anchor, AnchorState, Draft, OsKeyring, Secret, Unlock, Vault, VaultError, generate_key_file};
 
 use crate::cli::{Session, input};
 use crate::config::{Config, Passphrase, PassphraseFrom, UnlockWith, VaultConfig, env};
@@ -25,6 +26,19 @@ pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Va
         ));
     }
     Ok(vault)
+}
+
+/// How long a command waits while others write the vault. Each of them takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Changes the vault and writes it, after all who came first, and gives its revision. What `touching` names, entries
+/// and grants, has to be as it was when the vault was opened.
+pub(super) fn edit<T>(
+    vault: &mut Vault,
+    touching: &[&str],
+    change: impl FnOnce(&mut Draft<'_>) -> Result<T, VaultError>,
+) -> Result<(T, u64), VaultError> {
+    vault.edit_in_turn(PATIENCE, touching, change)
 }
 
 /// What a running host needs to open the vault, now and after a change of its file. The

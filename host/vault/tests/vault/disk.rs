@@ -1,8 +1,9 @@
 //! One writer at a time, whole files or none, and errors that change nothing.
 
 use std::fs::{self, File};
+use std::time::Duration;
 
-use llm_host_vault::{Anchor, Vault, VaultError};
+use llm_host_vault::{Anchor, Draft, Vault, VaultError};
 
 use crate::support::{NOW, Scene, entry, revealed};
 
@@ -205,4 +206,57 @@ fn many_writers_at_once_lose_nothing_they_were_told_was_saved() {
     assert!(saved > 0);
     assert_eq!(opened.entries().len(), saved + 2);
     assert_eq!(opened.revision(), saved as u64 + 2);
+}
+
+#[test]
+fn editors_that_wait_their_turn_all_have_their_way() {
+    let (scene, _) = Scene::filled();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let scene = &scene;
+            scope.spawn(move || {
+                for round in 0..5 {
+                    let name = format!("w{number}-{round}");
+                    let mut vault = scene.open().unwrap();
+                    let change = |draft: &mut Draft<'_>| draft.set(&name, entry("x"), NOW);
+                    vault.edit_in_turn(Duration::MAX, &[&name], change).unwrap();
+                    assert_eq!(revealed(&vault, &name)["api_key"], "x");
+                }
+            });
+        }
+    });
+    let opened = scene.open().unwrap();
+    assert_eq!((opened.entries().len(), opened.revision()), (42, 42));
+}
+
+#[test]
+fn an_edit_in_turn_is_refused_where_what_it_touches_has_changed() {
+    let (scene, mut vault) = Scene::filled();
+    let mut other = scene.open().unwrap();
+    let turn = |vault: &mut Vault, touching: &[&str], name: &str| {
+        let change = |draft: &mut Draft<'_>| draft.set(name, entry("mine"), NOW);
+        vault.edit_in_turn(Duration::ZERO, touching, change)
+    };
+    // The same fields, kind and time: only the secret differs.
+    turn(&mut other, &[], "a").unwrap();
+    let before = scene.snapshot();
+    match turn(&mut vault, &["a"], "a") {
+        Err(VaultError::ConcurrentEdit { opened, found }) => assert_eq!((opened, found), (2, Some(3))),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(scene.snapshot(), before);
+    assert_eq!(turn(&mut vault, &["b", "new"], "new").unwrap(), ((), 4));
+    assert_eq!(revealed(&vault, "a")["api_key"], "mine");
+
+    // Whoever has the vault for too long is told of, and a change that fails leaves no trace.
+    let lock = File::options()
+        .write(true)
+        .open(scene.directory.path().join("vault.lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    assert_eq!(turn(&mut vault, &[], "b").unwrap_err().code(), "locked");
+    lock.unlock().unwrap();
+    let before = scene.snapshot();
+    assert_eq!(turn(&mut vault, &[], "not a name").unwrap_err().code(), "invalid");
+    assert_eq!((scene.snapshot(), vault.is_edited()), (before, false));
 }

@@ -115,8 +115,9 @@ pub(super) fn add(session: &Session, command: &Add) -> anyhow::Result<()> {
     for warning in unreachable(&grant, credential.map(|(_, entry)| entry), &asked) {
         session.output.warn(&warning);
     }
-    let id = vault.edit(|draft| draft.add_grant(grant))?;
-    vault.save()?;
+    let touched: Vec<String> = grant.credential.iter().cloned().collect();
+    let touched: Vec<&str> = touched.iter().map(String::as_str).collect();
+    let (id, _) = opening::edit(&mut vault, &touched, |draft| draft.add_grant(grant))?;
     let grant = vault.grant(&id).context("the grant is not in the vault")?;
     let bytes = Bytes::of(&config);
     if let (false, Some(file)) = (bytes.has(&grant.pin), &command.file) {

@@ -89,12 +89,12 @@ pub(super) fn approve(session: &Session, command: &Approve) -> anyhow::Result<()
     if !input::confirm(&format!("Approve {}?", count(renewals.len(), "grant")), command.yes)? {
         bail!("nothing was changed");
     }
-    vault.edit(|draft| {
+    let touched: Vec<&str> = renewals.iter().map(|renewal| renewal.before.id.as_str()).collect();
+    let ((), revision) = opening::edit(&mut vault, &touched, |draft| {
         renewals
             .iter()
             .try_for_each(|renewal| draft.replace_grant(renewal.after.clone()).map(drop))
     })?;
-    let revision = vault.save()?;
     let bytes = Bytes::of(&config);
     let listed: Vec<Value> = renewals
         .iter()

@@ -192,9 +192,10 @@ pub(super) fn revoke(session: &Session, command: &Revoke) -> anyhow::Result<()> 
     if !input::confirm(&question, command.yes)? {
         bail!("nothing was changed");
     }
-    vault.edit(|draft| grants.iter().try_for_each(|grant| draft.revoke(&grant.id).map(drop)))?;
-    let revision = vault.save()?;
     let ids: Vec<&str> = grants.iter().map(|grant| grant.id.as_str()).collect();
+    let ((), revision) = opening::edit(&mut vault, &ids, |draft| {
+        ids.iter().try_for_each(|id| draft.revoke(id).map(drop))
+    })?;
     session
         .output
         .show(&json!({ "revoked": ids, "revision": revision }), |_| {
