@@ -60,6 +60,68 @@ impl Place {
     }
 }
 
+/// Texts that long, of letters and digits both, are masked where a line cannot be read.
+const LIKE_A_KEY: usize = 20;
+
+impl Place {
+    /// The same without the value of the key that stands there. No value is a secret where it belongs; one that
+    /// does not belong may be.
+    pub(super) fn without_value_of_key(self) -> Self {
+        self.with_text(|text, column| {
+            let value = text.chars().skip(column).position(|c| c == '=');
+            value.map_or_else(|| text.to_owned(), |at| Self::first(text, column + at + 1) + " …")
+        })
+    }
+
+    /// The same without the value that stands there.
+    pub(super) fn without_value(self) -> Self {
+        self.with_text(|text, column| Self::first(text, column) + "…")
+    }
+
+    /// The same with everything masked that looks like a key.
+    pub(super) fn masked(self) -> Self {
+        self.with_text(|text, _| {
+            let of_key = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            let mut masked = String::with_capacity(text.len());
+            for run in text.split_inclusive(|c| !of_key(c)) {
+                let word = run.trim_end_matches(|c| !of_key(c));
+                let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
+                if word.len() >= LIKE_A_KEY && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic) {
+                    masked.push_str(&Self::first(word, 4));
+                    masked.push_str(&"*".repeat(word.len() - 4));
+                    masked.push_str(run.get(word.len()..).unwrap_or_default());
+                } else {
+                    masked.push_str(run);
+                }
+            }
+            masked
+        })
+    }
+
+    fn first(text: &str, characters: usize) -> String {
+        text.chars().take(characters).collect()
+    }
+
+    fn with_text(self, change: impl FnOnce(&str, usize) -> String) -> Self {
+        match self {
+            Self::File {
+                path,
+                line,
+                column,
+                width,
+                text,
+            } => Self::File {
+                text: change(&text, column.saturating_sub(1)),
+                path,
+                line,
+                column,
+                width,
+            },
+            other => other,
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {

@@ -43,7 +43,7 @@ impl<'a> Findings<'a> {
             places: RefCell::default(),
         };
         for error in errors {
-            let place = findings.place(error.span().unwrap_or(0..0));
+            let place = findings.place(error.span().unwrap_or(0..0)).masked();
             if let Place::File { line, .. } = &place {
                 findings.broken.insert(*line);
             }

@@ -297,9 +297,35 @@ fn every_mistake_is_named_with_its_place_and_a_remedy() {
 #[test]
 fn an_error_is_printed_with_its_line() {
     let errors = parse("\n[server]\nlisen = \"x\" # here").unwrap_err();
-    let expected = "/etc/llm-host/host.toml:3:1: there is no key `lisen` in [server]\n     3 | lisen = \"x\" # here\n       \
+    let expected = "/etc/llm-host/host.toml:3:1: there is no key `lisen` in [server]\n     3 | lisen = …\n       \
                     | ^^^^^\n       = did you mean `listen`?";
     assert_eq!(errors.to_string(), expected);
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_shown() {
+    const SECRET: &str = "sk-proj-0123456789abcdef";
+    for (text, shown) in [
+        ("[providers.a]\napi_key = \"SECRET\"", "api_key = …"),
+        (
+            "providers.a = { plugin = \"a\", api_key = \"SECRET\" }",
+            "{ plugin = \"a\", api_key = …",
+        ),
+        ("[[keys]]\nname = \"a\"\nsha256 = \"SECRET\"", "sha256 = …"),
+        ("keys = [{ name = \"a\", sha256 = \"SECRET\" }]", "sha256 = …"),
+        ("[admin]\nkeys = [\"SECRET\"]", "keys = …"),
+        ("[plugins]\ntrusted_signers = [\n\"SECRET\"\n]", "trusted_signers = …"),
+        ("[providers.a]\napi_key = SECRET", "api_key = sk-p********************"),
+        (
+            "[providers.a]\napi_key = \"SECRET # é",
+            "api_key = \"sk-p******************** # é",
+        ),
+        ("[server]\nmax_body = \"12 parsecs\"", "max_body = \"12 parsecs\""),
+    ] {
+        let errors = parse(&text.replace("SECRET", SECRET)).unwrap_err().to_string();
+        assert!(!errors.contains(SECRET), "{errors}");
+        assert!(errors.contains(shown), "{errors}\nlacks {shown}");
+    }
 }
 
 #[test]

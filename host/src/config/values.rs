@@ -16,6 +16,8 @@ use super::meant::{Access, KeyHash, LogFormat, ModelRef, SignerKey};
 pub(super) struct Wrong {
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// Whether the value may be a secret that does not belong there.
+    pub(super) hidden: bool,
 }
 
 impl Wrong {
@@ -23,14 +25,20 @@ impl Wrong {
         Self {
             message: message.into(),
             help: None,
+            hidden: false,
         }
     }
 
     pub(super) fn with_help(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
             help: Some(help.into()),
+            ..Self::new(message)
         }
+    }
+
+    /// The same about a value that is not to be shown.
+    fn hidden(self) -> Self {
+        Self { hidden: true, ..self }
     }
 }
 
@@ -151,6 +159,7 @@ impl Value for KeyHash {
                 "this is not the SHA-256 of a key: 64 hexadecimal digits",
                 "`host key new NAME` makes a key and prints what belongs here; never write the key itself",
             )
+            .hidden()
         })
     }
 }
@@ -159,9 +168,10 @@ impl Value for SignerKey {
     fn from_text(text: &str) -> Result<Self, Wrong> {
         hex32(text).map(Self).ok_or_else(|| {
             Wrong::with_help(
-                format!("{text:?} is not an Ed25519 public key: 64 hexadecimal digits"),
+                "this is not an Ed25519 public key: 64 hexadecimal digits",
                 "`host plugin keygen FILE` makes a pair and prints the public key",
             )
+            .hidden()
         })
     }
 }

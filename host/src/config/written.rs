@@ -298,6 +298,7 @@ impl<'r, 'a> Table<'r, 'a> {
     }
 
     fn wrong(&self, place: Place, path: &str, wrong: Wrong) {
+        let place = if wrong.hidden { place.without_value() } else { place };
         self.findings
             .push(place, format!("`{path}`: {}", wrong.message), wrong.help, false);
     }
@@ -387,8 +388,8 @@ impl<'r, 'a> Table<'r, 'a> {
                 self.title()
             };
             let message = format!("there is no key `{name}` in {here}");
-            self.findings
-                .push(self.findings.place(key.span()), message, Some(help), false);
+            let place = self.findings.place(key.span()).without_value_of_key();
+            self.findings.push(place, message, Some(help), false);
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use super::bindings::base::exports::llm_host::provider::provider as wit;
@@ -115,26 +117,53 @@ impl Manifest {
     /// Checks a provider's settings against the schema.
     ///
     /// # Errors
-    /// One line for each thing that does not fit, with the path to it.
+    /// Each thing that does not fit, with the path to it. No value is repeated: a key may have been put there
+    /// by mistake.
     pub fn check_settings(&self, settings: &Map<String, Value>) -> Result<(), String> {
         let validator = jsonschema::validator_for(&self.config_schema).map_err(|error| error.to_string())?;
-        let value = Value::Object(settings.clone());
-        let faults: Vec<String> = validator
-            .iter_errors(&value)
-            .map(|error| {
-                let path = error.instance_path().to_string();
-                if path.is_empty() {
-                    error.to_string()
-                } else {
-                    format!("{path}: {error}")
-                }
-            })
+        let unknown = self.unknown_settings(settings);
+        let mut faults: Vec<String> = unknown
+            .iter()
+            .map(|name| format!("there is no setting `{}`", name.escape_debug()))
             .collect();
+        let of_names = |error: &ValidationError| {
+            let kind = matches!(
+                error.kind(),
+                ValidationErrorKind::FalseSchema | ValidationErrorKind::AdditionalProperties { .. }
+            );
+            kind && error.instance_path().as_str().is_empty()
+        };
+        let value = Value::Object(settings.clone());
+        let others = validator
+            .iter_errors(&value)
+            .filter(|error| unknown.is_empty() || !of_names(error));
+        faults.extend(others.map(|error| {
+            let path = error.instance_path().to_string();
+            let error = error.masked_with("what is written");
+            if path.is_empty() {
+                error.to_string()
+            } else {
+                format!("{path}: {error}")
+            }
+        }));
         if faults.is_empty() {
             Ok(())
         } else {
             Err(faults.join("; "))
         }
+    }
+
+    /// The settings that a schema without room for others does not name.
+    fn unknown_settings<'s>(&self, settings: &'s Map<String, Value>) -> Vec<&'s str> {
+        let closed = self.config_schema.get("additionalProperties") == Some(&Value::Bool(false));
+        let patterns = self.config_schema.get("patternProperties").is_some();
+        let known = |name: &str| {
+            self.config_schema
+                .pointer("/properties")
+                .is_some_and(|known| known.get(name).is_some())
+        };
+        let names = settings.keys().map(String::as_str);
+        names.filter(|name| closed && !patterns && !known(name)).collect()
     }
 
     /// The origins this plugin asks for under these settings. A template whose setting is absent
@@ -384,10 +413,22 @@ mod tests {
     fn settings_are_held_to_the_schema() {
         let m = manifest("x", &[]).unwrap();
         assert!(m.check_settings(&settings(json!({"n": 1}))).is_ok());
-        assert!(
-            m.check_settings(&settings(json!({"n": "one"})))
-                .unwrap_err()
-                .contains("/n")
-        );
+        let wrong = m.check_settings(&settings(json!({"n": "sk-one"}))).unwrap_err();
+        assert_eq!(wrong, r#"/n: what is written is not of type "integer""#);
+    }
+
+    #[test]
+    fn a_key_among_the_settings_is_named_and_not_repeated() {
+        for schema in [
+            json!({"type": "object", "additionalProperties": false}),
+            json!({"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}),
+        ] {
+            let m = Manifest {
+                config_schema: schema,
+                ..manifest("x", &[]).unwrap()
+            };
+            let wrong = m.check_settings(&settings(json!({"api_key": "sk-one"}))).unwrap_err();
+            assert_eq!(wrong, "there is no setting `api_key`");
+        }
     }
 }
