@@ -12,7 +12,7 @@
 //!
 //! Beside the path: [`config`] says what was written and what it means, [`reload`] swaps the
 //! snapshot that requests see, [`admin`] tells what the host is doing, [`cli`] is the command line.
-//! [`llm`], [`context`], [`error`] and [`clock`] are the words that all of them share.
+//! [`llm`], [`context`], [`error`], [`clock`] and [`plain`] are what all of them share.
 
 pub mod admin;
 pub mod api;
@@ -27,6 +27,7 @@ pub mod error;
 pub mod ledger;
 pub mod llm;
 pub mod pipeline;
+pub mod plain;
 pub mod plugin;
 pub mod reload;
 pub mod routing;

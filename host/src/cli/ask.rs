@@ -3,6 +3,7 @@
 //! In: a question. Out: the model's answer, written as it comes where somebody watches. Never: a
 //! conversation; each question stands alone.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use super::client::{self, Address};
 use super::{Session, input};
 use crate::config::env;
+use crate::plain;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -86,14 +88,10 @@ pub(super) fn run(session: &Session, command: &Ask) -> anyhow::Result<()> {
             return streamed(session, response).await;
         }
         let answer = client::whole(response).await?;
-        session.output.show(&answer, |answer| {
-            let message = answer.pointer("/choices/0/message");
-            let text = |key: &str| message.and_then(|message| message.get(key)).and_then(Value::as_str);
-            text("content")
-                .or_else(|| text("refusal"))
-                .unwrap_or_default()
-                .to_owned()
-        })
+        if session.output.is_json() {
+            return session.output.show(&answer, |_| String::new());
+        }
+        session.output.text(&shown(answer.pointer("/choices/0/message")))
     })
 }
 
@@ -120,13 +118,7 @@ async fn streamed(session: &Session, response: Response<Incoming>) -> anyhow::Re
                 bail!("the answer broke off: {message}");
             }
             if !session.output.is_json() {
-                let delta = event.pointer("/choices/0/delta");
-                let text = |key: &str| delta.and_then(|delta| delta.get(key)).and_then(Value::as_str);
-                write!(
-                    stdout,
-                    "{}",
-                    text("content").or_else(|| text("refusal")).unwrap_or_default()
-                )?;
+                write!(stdout, "{}", shown(event.pointer("/choices/0/delta")))?;
             }
             stdout.flush()?;
         }
@@ -138,6 +130,18 @@ async fn streamed(session: &Session, response: Response<Incoming>) -> anyhow::Re
         Ok(())
     } else {
         bail!("the answer broke off: the host closed the connection before its end")
+    }
+}
+
+/// The text of a message or of a piece of one: byte for byte for a program, and for a terminal without what
+/// would steer it.
+fn shown(message: Option<&Value>) -> Cow<'_, str> {
+    let text = |key: &str| message.and_then(|message| message.get(key)).and_then(Value::as_str);
+    let text = text("content").or_else(|| text("refusal")).unwrap_or_default();
+    if io::stdout().is_terminal() {
+        plain::prose(text)
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -19,6 +19,7 @@ mod doctor;
 mod init;
 mod input;
 mod key;
+mod log;
 mod output;
 mod pages;
 mod plugin;

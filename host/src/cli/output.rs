@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Usage;
+use crate::plain;
 
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +32,11 @@ impl Output {
 
     /// Prints the value as JSON, or what `for_people` makes of it.
     pub(super) fn show<T: Serialize>(self, value: &T, for_people: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let text = if self.json {
-            serde_json::to_string_pretty(value)?
-        } else {
-            for_people(value)
-        };
-        self.text(&text)
+        if self.json {
+            return self.text(&serde_json::to_string_pretty(value)?);
+        }
+        // Plugins and providers have a say in much of this; none in how a terminal shows it.
+        self.text(&plain::lines(&for_people(value)))
     }
 
     /// Prints text as it is, with a line's end.
@@ -64,7 +64,7 @@ impl Output {
 
     /// Standard error may be closed; there is nobody to tell then.
     fn complain(self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", plain::lines(text));
     }
 
     /// Prints why it failed and gives the exit code. A reader that has left early is no failure.

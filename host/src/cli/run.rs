@@ -3,18 +3,12 @@
 //! In: the configuration and what opens the vault. Out: a host that runs until it is told to stop.
 //! Never: anything a running host does; that is `server`'s.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Session, vault};
-use crate::config::{Log, LogFormat};
+use super::{Session, log, vault};
 use crate::server;
 
 /// Arguments of `host run`.
@@ -32,7 +26,7 @@ pub(super) struct Run {}
 /// Runs the host.
 pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
     let config = session.config()?;
-    log_to_stderr(&config.log)?;
+    log::to_stderr(&config.log)?;
     for warning in &config.source.warnings {
         tracing::warn!("{warning}");
     }
@@ -80,22 +74,3 @@ fn is_open_to_others(dir: &Path) -> bool {
 fn is_open_to_others(_: &Path) -> bool {
     false
 }
-
-fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // Whatever the filter says: this library logs the keys that it is given in answers.
-    let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET));
-    match log.format {
-        LogFormat::Text => lines.finish().with(discreet).init(),
-        LogFormat::Json => lines.json().flatten_event(true).finish().with(discreet).init(),
-    }
-    Ok(())
-}
-
-/// What the targets of AWS's library begin with. The host itself says what it needs to be known of
-/// its work.
-const INDISCREET: &str = "aws_";

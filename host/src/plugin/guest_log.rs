@@ -20,6 +20,7 @@ use super::bindings::base::llm_host::provider::host::Level;
 use super::state::Identity;
 use crate::config::Limits;
 use crate::egress::leak::Needles;
+use crate::plain;
 
 /// Most bytes of standard output or error that are taken at once.
 const PERMIT: usize = 8 << 10;
@@ -119,7 +120,7 @@ impl GuestLog {
                 out.push('…');
                 break;
             }
-            if c.is_control() {
+            if plain::steers(c) {
                 out.extend(c.escape_default())
             } else {
                 out.push(c)
