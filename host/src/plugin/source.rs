@@ -67,7 +67,9 @@ pub fn is_component(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
-    name.ends_with(".wasm") && !name.starts_with('.') && !name.starts_with('~') && !path.is_dir()
+    let named = name.ends_with(".wasm") && !name.starts_with('.') && !name.starts_with('~');
+    // Neither a directory nor a pipe, which would never end; a link that leads nowhere is told of.
+    named && std::fs::metadata(path).map_or(true, |found| found.is_file())
 }
 
 #[cfg(test)]
@@ -83,6 +85,7 @@ mod tests {
             std::fs::write(at(name), name).unwrap();
         }
         std::fs::create_dir(at("dir.wasm")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket.wasm")).unwrap();
         std::os::unix::fs::symlink(at("a.wasm"), at("link.wasm")).unwrap();
         std::os::unix::fs::symlink(at("nothing"), at("nowhere.wasm")).unwrap();
         let list = PluginDirectory(dir.path().to_owned()).list().unwrap();

@@ -256,12 +256,18 @@ fn refuse_fixed(present: &Config, next: &Config) -> Result<(), ReloadError> {
         ("egress", present.egress != next.egress),
         ("log", present.log != next.log),
     ];
-    match fixed.iter().find(|(_, changed)| *changed) {
-        Some((key, _)) => Err(ReloadError::NeedsRestart(format!(
-            "`{key}` can only change when the host is started again"
-        ))),
-        None => Ok(()),
+    let changed: Vec<String> = fixed
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(key, _)| format!("`{key}`"))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
     }
+    Err(ReloadError::NeedsRestart(format!(
+        "{} can only change when the host is started again",
+        changed.join(", ")
+    )))
 }
 
 fn report(snapshot: &Snapshot) {

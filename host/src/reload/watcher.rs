@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use notify::{EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -50,7 +51,7 @@ pub async fn watch(reloader: Arc<Reloader>, stop: CancellationToken) -> notify::
             Some(()) = noticed.recv() => {}
         }
         let quiet = reloader.snapshot().config.plugins.debounce;
-        while let Ok(Some(())) = tokio::time::timeout(quiet, noticed.recv()).await {}
+        settle(&mut noticed, quiet).await;
         // A directory that was removed and made again is another one to the operating system.
         for dir in interest.directories() {
             if let Err(error) = watcher.watch(&dir, RecursiveMode::NonRecursive) {
@@ -60,6 +61,17 @@ pub async fn watch(reloader: Arc<Reloader>, stop: CancellationToken) -> notify::
         // Why it failed is in the log and the status.
         let _ = reloader.reload(Trigger::Files).await;
     }
+}
+
+/// How many times the quiet that is waited for is waited at most: a file that never stops changing does not
+/// keep a revocation in the vault from counting.
+const MOST_WAITS: u32 = 20;
+
+/// Waits until nothing was noticed for a moment.
+async fn settle(noticed: &mut mpsc::Receiver<()>, quiet: Duration) {
+    let quiet_again = async { while let Ok(Some(())) = tokio::time::timeout(quiet, noticed.recv()).await {} };
+    // Past the limit, what is half written fails to load, and is looked at again when it changes.
+    let _ = tokio::time::timeout(quiet.saturating_mul(MOST_WAITS), quiet_again).await;
 }
 
 #[derive(Clone)]
@@ -87,7 +99,9 @@ impl Interest {
     fn directories(&self) -> Vec<PathBuf> {
         let real = self.files().filter_map(|file| file.canonicalize().ok());
         let files: Vec<_> = self.files().cloned().chain(real).collect();
-        let parents = files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf);
+        // The plugins directory itself may be removed and made again, or be a link that is swapped.
+        let named = files.iter().chain([&self.plugins]);
+        let parents = named.filter_map(|file| file.parent()).map(Path::to_path_buf);
         let mut all: Vec<_> = parents
             .chain([self.plugins.clone()])
             .filter(|dir| dir.is_dir())
@@ -116,17 +130,17 @@ mod tests {
     fn what_is_reached_through_links_concerns_the_host() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
-        for name in ["volume", "volume/one", "state", "plugins"] {
+        for name in ["volume", "volume/one", "state", "opt", "opt/plugins"] {
             std::fs::create_dir(at(name)).unwrap();
         }
         std::fs::write(at("volume/one/host.toml"), "").unwrap();
         symlink("one", at("volume/data")).unwrap();
         symlink("data/host.toml", at("volume/host.toml")).unwrap();
-        symlink(at("volume/data"), at("plugins/data")).unwrap();
+        symlink(at("volume/data"), at("opt/plugins/data")).unwrap();
         let interest = Interest {
             config: at("volume/host.toml"),
             vault: at("state/vault"),
-            plugins: at("plugins"),
+            plugins: at("opt/plugins"),
         };
         for (path, concerns) in [
             ("volume/host.toml", true),
@@ -135,17 +149,40 @@ mod tests {
             ("volume/one/another.toml", false),
             ("state/vault", true),
             ("state/vault.new", false),
-            ("plugins", true),
-            ("plugins/echo.wasm", true),
-            ("plugins/echo.wasm.sig", true),
-            ("plugins/data", true),
-            ("plugins/notes.txt", false),
+            ("opt/plugins", true),
+            ("opt/plugins/echo.wasm", true),
+            ("opt/plugins/echo.wasm.sig", true),
+            ("opt/plugins/data", true),
+            ("opt/plugins/notes.txt", false),
+            ("opt/notes.wasm", false),
         ] {
             assert_eq!(interest.concerns(&at(path)), concerns, "{path}");
         }
         assert_eq!(
             interest.directories(),
-            ["plugins", "state", "volume", "volume/one"].map(at)
+            ["opt", "opt/plugins", "state", "volume", "volume/one"].map(at)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_never_stops_changing_is_not_waited_for_for_ever() {
+        let quiet = Duration::from_millis(300);
+        for (every, waited) in [(Duration::from_secs(3600), quiet), (quiet / 3, quiet * MOST_WAITS)] {
+            let (notice, mut noticed) = mpsc::channel(1);
+            let changes = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(every).await;
+                    let _ = notice.try_send(());
+                }
+            });
+            let began = tokio::time::Instant::now();
+            settle(&mut noticed, quiet).await;
+            assert!(
+                began.elapsed() >= waited && began.elapsed() < waited + quiet,
+                "{:?}",
+                began.elapsed()
+            );
+            changes.abort();
+        }
     }
 }
