@@ -3,7 +3,8 @@
 //! In: an address or a path. Out: a listener. Never: what a caller asks.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use axum::Router;
 use rustls::pki_types::CertificateDer;
@@ -25,22 +26,49 @@ pub(super) fn unix(path: &Path) -> Result<UnixListener, RunError> {
     let shown = || path.display().to_string();
     let failed = |error| RunError::Socket { path: shown(), error };
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(failed)?;
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(RunError::Twin { path: shown() });
     }
     // Left over from a host that was killed.
-    remove(path);
-    // Made under a private name first: between binding and changing its mode anybody could open it.
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(failed(std::io::Error::other(
+                "there is a file of that name that is no socket",
+            )));
+        }
+        _ => remove(path),
+    }
+    // Made where nobody else may enter: between binding it and changing its mode anybody could open it, and a
+    // connection that was made then stays.
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
-    let aside = Path::new(&aside);
-    remove(aside);
-    let listener = UnixListener::bind(aside).map_err(failed)?;
-    std::fs::set_permissions(aside, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
-    std::fs::rename(aside, path).map_err(failed)?;
+    let aside = Aside(PathBuf::from(aside));
+    let inside = aside.0.join("s");
+    remove(&inside);
+    let _ = std::fs::remove_dir(&aside.0);
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&aside.0)
+        .map_err(failed)?;
+    let listener = UnixListener::bind(&inside).map_err(failed)?;
+    std::fs::set_permissions(&inside, PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    std::fs::rename(&inside, path).map_err(failed)?;
     Ok(listener)
+}
+
+/// The directory that a socket is made in; it goes when the socket has moved out.
+struct Aside(PathBuf);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
 }
 
 /// Removes a socket's file; one that is not there is as good.
@@ -66,4 +94,36 @@ pub(super) fn extra_roots(path: Option<&Path>) -> Result<Vec<CertificateDer<'sta
                 path.display()
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_admin_socket_is_for_its_owner_alone_and_replaces_only_a_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/admin.sock");
+        let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+        let listener = unix(&path).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert!(matches!(unix(&path), Err(RunError::Twin { .. })));
+        // What a host that was killed leaves behind.
+        drop(listener);
+        std::fs::create_dir(dir.path().join("state/admin.sock.new")).unwrap();
+        let listener = unix(&path).unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        drop(listener);
+        let names: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["admin.sock"]);
+
+        let file = dir.path().join("notes.txt");
+        std::fs::write(&file, "mine").unwrap();
+        let error = unix(&file).unwrap_err().to_string();
+        assert!(error.contains("no socket") && error.contains("admin.socket"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    }
 }
