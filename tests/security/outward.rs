@@ -46,6 +46,8 @@ async fn there_is_no_way_but_to_what_was_granted() {
         ),
         (format!("https://user@localhost:{port}/"), None, "url", "user name"),
         (format!("https://localhost:{port}/a/../b"), None, "url", "path"),
+        (format!("https://localhost:{port}/a/..;/b"), None, "url", "path"),
+        (format!("https://localhost:{port}/a/%252e%252e/b"), None, "url", "path"),
         ("file:///etc/passwd".to_owned(), None, "url", "not an absolute"),
         (format!("{METADATA}/latest/meta-data"), None, "address", "metadata"),
         (
@@ -139,6 +141,8 @@ async fn the_hosts_own_headers_are_not_the_plugins() {
         "expect",
         "te",
         "upgrade",
+        "x_api_key",
+        "transfer_encoding",
     ] {
         let asked = json!({"url": url, "slot": "api-key", "headers": [[name, "mine"]]});
         let report = send(&host, &asked).await.report();
@@ -148,6 +152,10 @@ async fn the_hosts_own_headers_are_not_the_plugins() {
             "{report}"
         );
     }
+    // Without the slot there is no credential, and none of the plugin's own either.
+    let asked = json!({"url": url, "headers": [["authorization", "Bearer mine"]]});
+    let report = send(&host, &asked).await.report();
+    assert_eq!(report["failed"], "denied", "{report}");
     for headers in [json!([["a b", "x"]]), json!([["x-fine", "a\r\nauthorization: mine"]])] {
         let report = send(&host, &json!({"url": url, "slot": "api-key", "headers": headers}))
             .await
