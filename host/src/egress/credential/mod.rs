@@ -197,10 +197,12 @@ impl Sealed {
 /// A compressed answer cannot be searched for the secret. None was asked for.
 fn refuse_compressed(response: &UpstreamResponse) -> Result<(), EgressError> {
     let plain = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
-    let compressed = response
-        .headers
-        .iter()
-        .any(|(name, value)| name == "content-encoding" && !plain(value));
+    let compressed = response.headers.iter().any(|(name, value)| match name.as_str() {
+        "content-encoding" => !plain(value),
+        // Of these the client undoes the pieces only.
+        "transfer-encoding" => !plain(value) && !value.eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    });
     if compressed {
         let reason = "it is compressed although that was not asked for".to_owned();
         return Err(EgressError::Protocol { reason, started: true });

@@ -107,15 +107,22 @@ async fn an_upstream_that_repeats_the_secret_does_not_get_it_into_the_plugin() {
 
 #[tokio::test]
 async fn a_compressed_answer_is_refused_because_it_cannot_be_searched() {
-    let upstream = Upstream::start(Wire::Tls1, |_| async {
+    let upstream = Upstream::start(Wire::Tls1, |request| async move {
         let mut answer = whole("\u{1f}\u{8b}");
-        answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        let (header, value) = match request.uri().path() {
+            "/transfer" => ("transfer-encoding", "gzip, chunked"),
+            "/twice" => ("content-encoding", "identity, gzip"),
+            _ => ("content-encoding", "gzip"),
+        };
+        answer.headers_mut().insert(header, value.parse().unwrap());
         answer
     })
     .await;
     let world = world(&upstream);
-    let refused = world.send("/v1").await.unwrap_err();
-    assert!(matches!(refused, EgressError::Protocol { .. }), "{refused:?}");
+    for path in ["/v1", "/twice", "/transfer"] {
+        let refused = world.send(path).await.unwrap_err();
+        assert!(matches!(refused, EgressError::Protocol { .. }), "{path}: {refused:?}");
+    }
     // Without a credential there is nothing to search for.
     let bare = EgressRequest {
         slot: None,
