@@ -36,6 +36,9 @@ pub(super) fn run(session: &Session, _arguments: &Run) -> anyhow::Result<()> {
             config.vault.path.display()
         );
     }
+    if let Some(what) = vault::unfinished_rekey(&config.vault) {
+        tracing::warn!("{what}");
+    }
     for dir in [&config.state_dir, &config.plugins.dir] {
         if is_open_to_others(dir) {
             tracing::warn!(

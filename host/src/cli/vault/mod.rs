@@ -16,7 +16,7 @@ use clap::Subcommand;
 
 use super::Session;
 
-pub(super) use opening::{access, create_missing};
+pub(super) use opening::{access, create_missing, unfinished_rekey};
 
 const EXAMPLES: &str = "\
 Examples:

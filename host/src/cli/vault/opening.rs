@@ -13,12 +13,18 @@ use llm_host_vault::{Anchor, AnchorState, Draft, OsKeyring, Secret, Unlock, Vaul
 use crate::cli::{Session, input};
 use crate::config::{Config, Passphrase, PassphraseFrom, UnlockWith, VaultConfig, env};
 use crate::egress::credential::VaultAccess;
+use crate::server::memory::keep_private;
 
 /// Opens the vault.
 pub(super) fn open(session: &Session, config: &VaultConfig) -> anyhow::Result<Vault> {
     has_key(config)?;
+    keep_private();
     let unlock = unlock(&config.unlock, input::passphrase)?;
-    let vault = Vault::open(&config.path, &unlock, &anchor(config)?)?;
+    let vault =
+        Vault::open(&config.path, &unlock, &anchor(config)?).map_err(|error| match unfinished_rekey(config) {
+            Some(what) if matches!(error, VaultError::WrongKey { .. }) => anyhow::Error::new(error).context(what),
+            _ => error.into(),
+        })?;
     if vault.anchor_state() == AnchorState::Created {
         session.output.warn(&format!(
             "this machine had not noted any revision of the vault; from now on {} does",
@@ -49,6 +55,25 @@ pub(in crate::cli) fn access(config: &VaultConfig) -> anyhow::Result<VaultAccess
         path: config.path.clone(),
         unlock: unlock(&config.unlock, input::passphrase)?,
         anchor: anchor(config)?,
+    })
+}
+
+/// Where a new key waits until the vault has taken it.
+pub(super) fn waiting_key(place: &Path) -> PathBuf {
+    let mut aside = place.to_owned().into_os_string();
+    aside.push(".new");
+    aside.into()
+}
+
+/// What to try where `host vault rekey` broke off after the vault had taken its new key, if it did.
+pub(in crate::cli) fn unfinished_rekey(config: &VaultConfig) -> Option<String> {
+    let UnlockWith::KeyFile(place) = &config.unlock else {
+        return None;
+    };
+    let aside = waiting_key(place);
+    aside.exists().then(|| {
+        let (aside, place) = (aside.display(), place.display());
+        format!("a rekey broke off and left {aside}; if the vault does not open, that is its key: mv {aside} {place}")
     })
 }
 

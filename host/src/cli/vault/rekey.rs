@@ -141,9 +141,7 @@ impl NewKey {
             UnlockWith::KeyFile(path) => path.clone(),
             _ => config.path.with_extension("key"),
         };
-        let mut aside = place.clone().into_os_string();
-        aside.push(".new");
-        let aside = PathBuf::from(aside);
+        let aside = opening::waiting_key(&place);
         if aside.exists() {
             bail!(leftover(&aside, &place));
         }
