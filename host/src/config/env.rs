@@ -64,6 +64,10 @@ pub mod azure {
     pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
     /// Set beside `IDENTITY_ENDPOINT` by the Arc agent.
     pub const IMDS_ENDPOINT: &str = "IMDS_ENDPOINT";
+    /// Set beside `IDENTITY_ENDPOINT` by Service Fabric, whose protocol is another.
+    pub const IDENTITY_SERVER_THUMBPRINT: &str = "IDENTITY_SERVER_THUMBPRINT";
+    /// Where Cloud Shell and Azure Machine Learning give out tokens, in protocols of their own.
+    pub const MSI_ENDPOINT: &str = "MSI_ENDPOINT";
 
     /// All of them.
     pub const VARIABLES: &[&str] = &[
@@ -75,6 +79,8 @@ pub mod azure {
         IDENTITY_ENDPOINT,
         IDENTITY_HEADER,
         IMDS_ENDPOINT,
+        IDENTITY_SERVER_THUMBPRINT,
+        MSI_ENDPOINT,
     ];
 }
 

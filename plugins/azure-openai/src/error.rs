@@ -164,7 +164,7 @@ fn address(told: &Told<'_>, target: &Target) -> Option<Meant> {
         resource, deployment, ..
     } = target;
     let hint = match told.status() {
-        404 if told.is("DeploymentNotFound") => format!(
+        400 | 404 if told.is("DeploymentNotFound") || told.is("unknown_model") => format!(
             "Resource `{resource}` has no deployment `{deployment}`; names are case-sensitive, and a new one may take some \
              minutes"
         ),

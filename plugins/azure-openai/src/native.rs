@@ -76,6 +76,9 @@ fn aim(settings: &Settings, path: &str) -> Result<(Target, String), Error> {
         .and_then(|rest| rest.split_once('/'))
     {
         let target = settings.target(deployment)?;
+        if !Api::Deployments.may_name(&target.deployment) {
+            return Err(unknown());
+        }
         let path = format!("/openai/deployments/{}/{operation}", target.deployment);
         return Ok((target, path));
     }

@@ -35,6 +35,14 @@ impl Api {
         }
     }
 
+    /// Whether a deployment can have this name. Where it stands in the body, a gateway may give any.
+    pub(crate) fn may_name(self, deployment: &str) -> bool {
+        match self {
+            Self::Deployments => is_name(deployment),
+            Self::V1 | Self::Inference => !deployment.is_empty() && !deployment.chars().any(char::is_control),
+        }
+    }
+
     /// Whether this form of the API can have such a version: the older forms are dated, the newer
     /// one has words.
     fn may_have(self, version: &str) -> bool {
@@ -198,7 +206,8 @@ impl Settings {
             Some((deployment, resource)) => (deployment, Some(resource)),
             None => (target, None),
         };
-        if !is_name(deployment) {
+        let api = self.meant(target).map_or(Api::Deployments, |target| target.api);
+        if !api.may_name(deployment) {
             return Err(format!(
                 "models.{name} is the name of a deployment, or deployment@resource, and is `{target}`"
             ));
@@ -210,8 +219,8 @@ impl Settings {
     }
 }
 
-/// Whether a text can be the name of a resource or a deployment: what Azure allows, so that it
-/// stands in a path as it is.
+/// Whether a text can be the name of a resource, or of a deployment that stands in a path: what Azure
+/// allows, so that it needs no encoding.
 pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !text.is_empty() && text.bytes().all(allowed) && !text.bytes().all(|byte| byte == b'.')
@@ -229,18 +238,15 @@ fn is_dated(version: &str) -> bool {
 
 fn check_deployments(at: &str, outer: Api, deployments: &Deployments) -> Result<(), String> {
     for name in deployments.names() {
-        if !is_name(name) {
+        let own = deployments.get(name);
+        let api = own.and_then(|own| own.api).unwrap_or(outer);
+        if !api.may_name(name) {
             return Err(format!(
                 "{at}: a deployment's name has letters, digits, `-`, `_` and `.` only, and this is `{name}`"
             ));
         }
-        if let Some(deployment) = deployments.get(name) {
-            let api = deployment.api.unwrap_or(outer);
-            check_version(
-                &format!("{at}.{name}.api_version"),
-                api,
-                deployment.api_version.as_deref(),
-            )?;
+        if let Some(own) = own {
+            check_version(&format!("{at}.{name}.api_version"), api, own.api_version.as_deref())?;
         }
     }
     Ok(())
@@ -272,7 +278,8 @@ fn check_endpoint(at: &str, url: &str) -> Result<(), String> {
         return Err(format!("{at} is an address like {example}, and is `{url}`"));
     }
     // The portal shows addresses of single operations, too.
-    if path.split('/').any(|part| part == "openai" || part == "deployments") {
+    let of_api = |part: &str| matches!(part, "openai" | "deployments" | "completions");
+    if path.split('/').any(of_api) || path.trim_end_matches('/').ends_with("models") {
         return Err(format!(
             "{at} is the resource's address without the path of the API, like {example}, and is `{url}`"
         ));

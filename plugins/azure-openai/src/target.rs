@@ -9,7 +9,7 @@ use llm_provider_sdk::http::Request;
 use llm_provider_sdk::types::{Error, ErrorKind};
 
 use crate::identity;
-use crate::settings::{Api, Deployment, Resource, Settings, SignIn, TokenLimit, is_name};
+use crate::settings::{Api, Deployment, Resource, Settings, SignIn, TokenLimit};
 
 /// Azure's way of speaking the format. It takes what OpenAI takes and more (`data_sources`, other
 /// makers' parameters), so whatever a caller sends goes on, for the service to judge.
@@ -74,7 +74,21 @@ impl Settings {
     /// # Errors
     /// Kind `not-found`, with the names there are.
     pub(crate) fn target(&self, model: &str) -> Result<Target, Error> {
-        let meant = self.models.get(model).map_or(model, String::as_str);
+        let target = self.meant(self.models.get(model).map_or(model, String::as_str))?;
+        if target.api.may_name(&target.deployment) {
+            return Ok(target);
+        }
+        let deployment = &target.deployment;
+        Err(not_found(format!(
+            "`{deployment}` is no name of a deployment: it has letters, digits, `-`, `_` and `.` only"
+        )))
+    }
+
+    /// The target of a name that is none of `models`, whatever the deployment is called.
+    ///
+    /// # Errors
+    /// Kind `not-found`, with the names there are.
+    pub(crate) fn meant(&self, meant: &str) -> Result<Target, Error> {
         let (deployment, resource) = match meant.rsplit_once('@') {
             Some((deployment, resource)) => (deployment, Some(resource)),
             None => (meant, None),
@@ -92,13 +106,8 @@ impl Settings {
                 places.iter().find(lists).or_else(fallback).copied()
             }
         };
-        match place {
-            Some(place) if is_name(deployment) => Ok(place.target(deployment)),
-            Some(_) => Err(not_found(format!(
-                "`{deployment}` is no name of a deployment: it has letters, digits, `-`, `_` and `.` only"
-            ))),
-            None => Err(not_found(self.unknown(model, resource))),
-        }
+        let place = place.ok_or_else(|| not_found(self.unknown(meant, resource)))?;
+        Ok(place.target(deployment))
     }
 
     fn unknown(&self, model: &str, resource: Option<&str>) -> String {

@@ -83,6 +83,13 @@ fn each_error_says_what_to_do() {
             "closed to this network",
         ),
         (
+            400,
+            ApiKey,
+            r#"{"error":{"code":"unknown_model","message":"Unknown model: my-gpt","details":"Unknown model: my-gpt"}}"#,
+            K::InvalidRequest,
+            "has no deployment `my-gpt`",
+        ),
+        (
             404,
             ApiKey,
             r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again."}}"#,

@@ -19,6 +19,30 @@ fn settings_are_checked_and_the_reason_names_the_setting() {
                    "models": {"fast": "x@west", "best": "new"}}),
             None,
         ),
+        (
+            json!({"endpoint": endpoint, "api": "v1", "deployments": ["openai/gpt-4o"], "models": {"m": "a b"}}),
+            None,
+        ),
+        (
+            json!({"endpoint": endpoint, "deployments": {"a/b": {"api": "v1"}}, "models": {"m": "a/b"}}),
+            None,
+        ),
+        (
+            json!({"endpoint": endpoint, "api": "v1", "deployments": [""]}),
+            Some("deployments"),
+        ),
+        (
+            json!({"endpoint": "https://r.services.ai.azure.com/models/"}),
+            Some("without the path"),
+        ),
+        (
+            json!({"endpoint": "https://r.services.ai.azure.com/models/chat/completions"}),
+            Some("without the path"),
+        ),
+        (
+            json!({"endpoint": "https://r.services.ai.azure.com/api/projects/p"}),
+            None,
+        ),
         (json!({"endpoint": "r.openai.azure.com"}), Some("endpoint")),
         (json!({"endpoint": "https://"}), Some("endpoint")),
         (json!({"endpoint": "https://key@r.openai.azure.com"}), Some("endpoint")),

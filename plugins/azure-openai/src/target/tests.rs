@@ -51,6 +51,11 @@ fn a_name_leads_to_one_deployment_and_its_address() {
             "whisper",
             "https://second.openai.azure.com/openai/deployments/whisper/x?api-version=2025-01-01-preview",
         ),
+        // In the body a name may be any.
+        (
+            "publisher/a model@foundry",
+            "https://third.services.ai.azure.com/models/x?api-version=2024-05-01-preview",
+        ),
         (
             "grok@foundry",
             "https://third.services.ai.azure.com/models/x?api-version=2024-05-01-preview",

@@ -7,7 +7,10 @@
 //! |---|---|---|
 //! | virtual machines, AKS nodes | `http://169.254.169.254/metadata/identity/oauth2/token`, 2018-02-01 | `Metadata: true` |
 //! | App Service, Functions, Container Apps | `IDENTITY_ENDPOINT`, 2019-08-01 | `X-IDENTITY-HEADER` |
-//! | Arc-enabled servers | `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`, 2020-06-01 | `Metadata: true` and the content of a file that only the agent's group may read |
+//! | Arc-enabled servers | `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`, or the agent's own where only its program is there, 2020-06-01 | `Metadata: true` and the content of a file that only the agent's group may read |
+//!
+//! Service Fabric, Cloud Shell and Azure Machine Learning have protocols of their own, which are not spoken here;
+//! whoever is on one of them is told so.
 //!
 //! Sources: "How to use managed identities on an Azure VM to acquire an access token", "How to use managed
 //! identities for App Service", "Authenticate against Azure resources with Azure Arc-enabled servers".
@@ -28,6 +31,10 @@ use crate::egress::credential::token_client::{TokenAnswer, TokenClient, TokenReq
 
 const METADATA_ORIGIN: &str = "http://169.254.169.254";
 const METADATA_PATH: &str = "metadata/identity/oauth2/token";
+/// The agent of an Arc-enabled server, and where it gives out tokens. It sets its variables for programs
+/// that somebody starts, not for every service.
+const ARC_AGENT: &str = "/opt/azcmagent/bin/himds";
+const ARC_ENDPOINT: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 /// Where the agent of an Arc-enabled server writes the files that it demands to be shown.
 const ARC_TOKENS: &str = "/var/opt/azcmagent/tokens";
 /// The longest such file, as the documentation has it.
@@ -54,7 +61,10 @@ pub(super) async fn ask(
     let platform = Platform::of(env)?;
     let url = platform.url(which, scope)?;
     match platform {
-        Platform::Machine { .. } => client.send(TokenRequest::get(url).header("metadata", "true")).await,
+        Platform::Machine { .. } => {
+            let answer = client.send(TokenRequest::get(url).header("metadata", "true")).await;
+            answer.map_err(|error| nobody(error, env))
+        }
         Platform::AppService { .. } => {
             let shown = env
                 .secret(azure::IDENTITY_HEADER)
@@ -79,6 +89,21 @@ pub(super) async fn ask(
     }
 }
 
+/// There is no metadata service: says where there is one, and what to do elsewhere.
+fn nobody(mut error: TokenError, env: &Env) -> TokenError {
+    if !error.retryable {
+        return error;
+    }
+    error.reason.push_str(if env.get(azure::MSI_ENDPOINT).is_some() {
+        "; this platform gives out tokens at its `MSI_ENDPOINT` (Cloud Shell, Azure Machine Learning), which the host cannot \
+         ask: take a credential with the source `client-secret` or `client-certificate`"
+    } else {
+        "; only machines in Azure have this service, and App Service and Container Apps have theirs once an identity is \
+         assigned"
+    });
+    error
+}
+
 /// What the service is called in messages, and the statuses with which it says that it will be back ("How to
 /// use managed identities …", "error handling": not found while the endpoint is updated, and gone
 /// for up to 70 seconds).
@@ -92,27 +117,42 @@ pub(super) fn service(env: &Env) -> (&'static str, &'static [u16]) {
 
 impl Platform {
     fn of(env: &Env) -> Result<Self, TokenError> {
-        let url = |variable: &str| {
+        Self::with(env, Path::new(ARC_AGENT))
+    }
+
+    /// `arc_agent` is the program that tells an Arc-enabled server.
+    fn with(env: &Env, arc_agent: &Path) -> Result<Self, TokenError> {
+        let url = |variable: &'static str| {
             let text = env.get(variable)?;
             Some(Url::parse(text).map_err(|_| unreadable(variable)))
         };
+        let origin = url(azure::POD_IDENTITY_AUTHORITY_HOST);
         match (
             url(azure::IDENTITY_ENDPOINT),
             env.get(azure::IDENTITY_HEADER),
             env.get(azure::IMDS_ENDPOINT),
         ) {
+            (Some(_), Some(_), _) if env.get(azure::IDENTITY_SERVER_THUMBPRINT).is_some() => {
+                origin.map_or_else(|| Err(service_fabric()), Self::machine)
+            }
             (Some(endpoint), Some(_), _) => Ok(Self::AppService { endpoint: endpoint? }),
             (Some(endpoint), None, Some(_)) => Ok(Self::Arc { endpoint: endpoint? }),
-            _ => {
-                let origin = url(azure::POD_IDENTITY_AUTHORITY_HOST).unwrap_or_else(|| {
-                    Url::parse(METADATA_ORIGIN).map_err(|_| unreadable(azure::POD_IDENTITY_AUTHORITY_HOST))
-                });
-                let endpoint = origin?.join(METADATA_PATH);
-                endpoint
-                    .map(|endpoint| Self::Machine { endpoint })
-                    .map_err(|_| unreadable(azure::POD_IDENTITY_AUTHORITY_HOST))
-            }
+            _ => match origin {
+                Some(origin) => Self::machine(origin),
+                None if arc_agent.exists() => Ok(Self::Arc {
+                    endpoint: Url::parse(ARC_ENDPOINT).map_err(|_| unreadable(azure::IDENTITY_ENDPOINT))?,
+                }),
+                None => Self::machine(Url::parse(METADATA_ORIGIN).map_err(|_| unreadable(azure::IDENTITY_ENDPOINT))),
+            },
         }
+    }
+
+    /// A machine whose metadata service is at this origin.
+    fn machine(origin: Result<Url, TokenError>) -> Result<Self, TokenError> {
+        let endpoint = origin?.join(METADATA_PATH);
+        endpoint
+            .map(|endpoint| Self::Machine { endpoint })
+            .map_err(|_| unreadable(azure::POD_IDENTITY_AUTHORITY_HOST))
     }
 
     fn url(&self, which: &Which, scope: &Scope) -> Result<Url, TokenError> {
@@ -172,6 +212,15 @@ async fn read_arc_token(challenge: &str, directory: &Path) -> Result<Secret, Tok
             "the host cannot read; add the host's user to the group `himds`",
         )),
     }
+}
+
+/// The platform has a protocol of its own, with a certificate that is known by its thumbprint alone.
+fn service_fabric() -> TokenError {
+    TokenError::lasting(
+        "this platform gives out tokens by Service Fabric's protocol (`IDENTITY_SERVER_THUMBPRINT`), which the host does not \
+         speak: take a credential with the source `client-secret`, `client-certificate` or `workload-identity`; where the \
+         machine's metadata service answers, too, set AZURE_POD_IDENTITY_AUTHORITY_HOST=http://169.254.169.254",
+    )
 }
 
 fn unreadable(variable: &str) -> TokenError {
@@ -239,6 +288,65 @@ mod tests {
                 .unwrap_err()
                 .contains("IDENTITY_ENDPOINT")
         );
+    }
+
+    #[test]
+    fn a_platform_is_known_by_what_it_leaves_and_one_that_cannot_be_asked_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let (agent, none) = (directory.path().join("himds"), directory.path().join("none"));
+        std::fs::write(&agent, "").unwrap();
+        let fabric = [APP_SERVICE.as_slice(), &[(azure::IDENTITY_SERVER_THUMBPRINT, "ab")]].concat();
+        let elsewhere = [(azure::POD_IDENTITY_AUTHORITY_HOST, "http://169.254.169.254")];
+        let redirected = [fabric.as_slice(), &elsewhere].concat();
+        for (env, agent, endpoint) in [
+            (
+                &[][..],
+                &none,
+                Ok("http://169.254.169.254/metadata/identity/oauth2/token"),
+            ),
+            (&[], &agent, Ok(ARC_ENDPOINT)),
+            (
+                &elsewhere,
+                &agent,
+                Ok("http://169.254.169.254/metadata/identity/oauth2/token"),
+            ),
+            (&APP_SERVICE, &agent, Ok(APP_SERVICE[0].1)),
+            (&fabric, &none, Err("Service Fabric")),
+            (
+                &redirected,
+                &none,
+                Ok("http://169.254.169.254/metadata/identity/oauth2/token"),
+            ),
+        ] {
+            let platform = Platform::with(&Env::from_pairs(env.iter().copied()), agent);
+            let found = platform.map(|platform| match platform {
+                Platform::Machine { endpoint } | Platform::AppService { endpoint } | Platform::Arc { endpoint } => {
+                    endpoint
+                }
+            });
+            match (found, endpoint) {
+                (Ok(found), Ok(endpoint)) => assert_eq!(found.as_str(), endpoint, "{env:?}"),
+                (Err(error), Err(named)) => assert!(error.reason.contains(named) && !error.retryable, "{error}"),
+                (found, _) => panic!("{env:?}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_not_in_azure_is_told_where_tokens_are() {
+        let absent = || TokenError::passing("no answer from `169.254.169.254`");
+        for (env, named) in [
+            (&[][..], "only machines in Azure"),
+            (
+                &[(azure::MSI_ENDPOINT, "http://localhost:50342/oauth2/token")],
+                "Cloud Shell",
+            ),
+        ] {
+            let error = nobody(absent(), &Env::from_pairs(env.iter().copied()));
+            assert!(error.reason.contains(named) && error.retryable, "{error}");
+        }
+        let refused = nobody(TokenError::lasting("refused"), &Env::from_pairs([("a", "b")]));
+        assert_eq!(refused.reason, "refused");
     }
 
     #[tokio::test]

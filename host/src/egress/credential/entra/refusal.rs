@@ -18,6 +18,8 @@ use crate::egress::leak::Needles;
 struct Refusal {
     error: String,
     error_description: String,
+    /// App Service's name for the description.
+    message: String,
     error_codes: Vec<u64>,
     trace_id: String,
 }
@@ -42,6 +44,19 @@ const MEANINGS: &[Meaning] = &[
         codes: &[90_002, 900_023, 50_020, 900_021],
         text: "there is no such tenant in this cloud; correct the attribute `tenant_id`, or `authority` for a \
                sovereign cloud",
+    },
+    Meaning {
+        codes: &[900_382, 900_383, 900_384, 900_432, 900_439, 90_038, 50_049],
+        text: "the tenant or the application belongs to another cloud; set the attribute `authority` to that cloud's, and \
+               the scope of the grant's rule with it",
+    },
+    Meaning {
+        codes: &[700_025],
+        text: "the application is registered as a public client; turn off \"Allow public client flows\" in the app registration",
+    },
+    Meaning {
+        codes: &[501_051],
+        text: "the resource admits only applications that are assigned to it; an Entra administrator has to assign this one",
     },
     Meaning {
         codes: &[700_016, 70_001, 7_000_229],
@@ -72,7 +87,7 @@ const MEANINGS: &[Meaning] = &[
                `send_certificate_chain=true` and store the issuers' certificates below it",
     },
     Meaning {
-        codes: &[70_021, 700_211, 700_212, 700_213, 700_223, 700_238],
+        codes: &[70_021, 70_025, 700_211, 700_212, 700_213, 700_223, 700_238],
         text: "no federated identity credential of the application fits the token; its issuer, subject and audience \
                have to be those of the service account",
     },
@@ -112,13 +127,27 @@ pub(super) fn explain(who: &str, updating: &[u16], answer: &TokenAnswer, secrets
             } else {
                 format!(": {said}")
             };
-            format!("{who} refuses with status {}{said}{named}", answer.status)
+            let hint = identity_hint(&said);
+            format!("{who} refuses with status {}{said}{named}{hint}", answer.status)
         }
     };
     TokenError {
         reason,
         retryable: passing,
         retry_after: answer.retry_after,
+    }
+}
+
+/// What to do where a machine has not the identity that was asked for. Metadata services have no codes for it.
+fn identity_hint(said: &str) -> &'static str {
+    let said = said.to_ascii_lowercase();
+    let says = |part: &str| said.contains(part);
+    if says("multiple user assigned") {
+        "; name one of them by the attribute `client_id` of the credential"
+    } else if says("identity not found") || says("managed identity found") {
+        "; assign the identity to the machine, or correct the attribute `client_id` of the credential"
+    } else {
+        ""
     }
 }
 
@@ -147,12 +176,10 @@ fn trace(refusal: &Refusal) -> String {
 }
 
 fn first_line(refusal: &Refusal) -> String {
-    let text = if refusal.error_description.is_empty() {
-        &refusal.error
-    } else {
-        &refusal.error_description
-    };
-    let line = text.lines().next().unwrap_or_default();
+    let texts = [&refusal.error_description, &refusal.message, &refusal.error];
+    let told = texts.into_iter().find(|text| !text.is_empty());
+    let line = told.map(String::as_str).unwrap_or_default();
+    let line = line.lines().next().unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
@@ -199,6 +226,11 @@ mod tests {
             (70_021, "federated"),
             (7_000_112, "disabled"),
             (53_003, "conditional access"),
+            (900_382, "`authority`"),
+            (90_038, "another cloud"),
+            (700_025, "public client"),
+            (501_051, "assign"),
+            (70_025, "federated"),
         ] {
             let error = explain("Entra", &[], &refusal(code), &Needles::of([]));
             assert!(
@@ -247,6 +279,35 @@ mod tests {
         for (status, retryable) in [(404, true), (410, true), (400, false), (401, false)] {
             let error = explain("it", &[404, 410], &answer(status, ""), &Needles::of([]));
             assert_eq!(error.retryable, retryable, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_the_identity_is_told_how_to_get_it() {
+        for (body, words) in [
+            (
+                r#"{"error":"invalid_request","error_description":"Identity not found"}"#,
+                ["status 400: Identity not found", "assign the identity"],
+            ),
+            (
+                r#"{"statusCode":400,"message":"No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.","correlationId":"c"}"#,
+                ["No User Assigned", "`client_id`"],
+            ),
+            (
+                r#"{"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}"#,
+                ["Multiple user assigned", "name one of them"],
+            ),
+        ] {
+            let error = explain(
+                "the machine's metadata service",
+                &[404, 410],
+                &answer(400, body),
+                &Needles::of([]),
+            );
+            assert!(
+                words.iter().all(|word| error.reason.contains(word)) && !error.retryable,
+                "{error}"
+            );
         }
     }
 
