@@ -124,7 +124,11 @@ impl Target {
             .with_param("model"));
         }
         let base = rule.and_then(|rule| rule.base_model.as_deref()).unwrap_or(id);
-        let family = Family::of(base);
+        let family = match Family::of(base) {
+            // A router's name does not tell which of its models answers.
+            Family::Claude if base.contains("prompt-router/") => Family::Other,
+            family => family,
+        };
         let operation = wish
             .operation
             .or_else(|| rule.and_then(|rule| rule.operation))
@@ -136,6 +140,11 @@ impl Target {
             family,
             operation,
         })
+    }
+
+    /// Whether it is a prompt that is kept at Bedrock, with its model, instructions and parameters.
+    pub fn is_prompt(&self) -> bool {
+        self.id.starts_with("arn:") && self.id.contains(":prompt/")
     }
 
     /// The origin of `bedrock-runtime` for it.
@@ -286,6 +295,9 @@ mod tests {
         }
         let target = Target::resolve(arn, &Wish::default(), &settings()).unwrap();
         assert_eq!(target.family, Family::Claude, "the rule tells the base model");
+        let router = "arn:aws:bedrock:us-east-1:111122223333:default-prompt-router/anthropic.claude:1";
+        let target = Target::resolve(router, &Wish::default(), &settings()).unwrap();
+        assert_eq!((target.family, target.operation), (Family::Other, Operation::Converse));
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Encoder<'_> {
         out: &mut Vec<ContentBlock>,
     ) -> Result<(), Error> {
         let of_assistant = *role == ConversationRole::Assistant;
+        let takes_cache = !matches!(part.content, PartContent::Reasoning(_));
         let block = match part.content {
             PartContent::Text(text) | PartContent::Refusal(text) => {
                 self.unknown(&part.extra, &["citations"], at);
@@ -130,6 +131,15 @@ impl Encoder<'_> {
         };
         let Some(block) = block else { return Ok(()) };
         out.push(block);
+        if !takes_cache {
+            if part.cache.is_some() {
+                self.report.add(
+                    format!("{at}.cache_control"),
+                    "reasoning cannot be the end of what is cached",
+                );
+            }
+            return Ok(());
+        }
         if let Some(point) = self.cache_point(part.cache.as_ref(), at)? {
             out.push(ContentBlock::CachePoint(point));
         }
@@ -274,7 +284,7 @@ impl Encoder<'_> {
         cache_point(hint, self.target, false, &at, self.report)
     }
 
-    fn unknown(&mut self, extra: &Extras, known: &[&str], at: &str) {
+    pub(super) fn unknown(&mut self, extra: &Extras, known: &[&str], at: &str) {
         for (name, _) in extra.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
             self.report
                 .add(format!("{at}.{name}"), "Bedrock's blocks have no such member");

@@ -12,6 +12,7 @@ use llm_provider_sdk::types::{
     ChatRequest, Error, Message, Part, PartContent, ResponseFormat, Role, SchemaFormat, Tool, ToolCall, ToolChoice,
     ToolResult, ToolSpec,
 };
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::CLAUDE_STATE;
@@ -93,6 +94,12 @@ fn skeleton(request: &ChatRequest, target: &Target, answer_tool: Option<&Tool>) 
         .chain(answer_tool.map(|tool| tool.name.as_str()))
         .map(bare)
         .collect();
+    // Those in Anthropic's own form bring their betas.
+    let own = request.tools.iter().filter_map(|tool| match tool {
+        ToolSpec::Other(own) if super::tools::is_anthropics(own) => Some(tool.clone()),
+        _ => None,
+    });
+    out.tools.extend(own);
     out.tool_choice = match (&request.tool_choice, answer_tool) {
         (_, Some(tool)) => Some(ToolChoice::Named(tool.name.clone())),
         (Some(choice @ (ToolChoice::Required | ToolChoice::Named(_))), None) => Some(choice.clone()),
@@ -112,19 +119,49 @@ pub(super) fn schema(format: &SchemaFormat, family: Family, report: &mut Report)
         description: None,
         ..format.clone()
     }));
+    let body = fitted(request, family, None, report)?;
+    let config: Option<Object> = body.read("output_config");
+    let format: Option<Object> = config.and_then(|config| config.read("format"));
+    Ok(format.and_then(|mut format| object(format.take("schema"))))
+}
+
+/// The schema of a tool that is held to it, in the same way. `at` is where the tool stands.
+pub(super) fn parameters(tool: &Tool, family: Family, at: &str, report: &mut Report) -> Result<Option<String>, Error> {
+    let mut request = ChatRequest::new(STRUCTURED, vec![Message::text(Role::User, "-")]);
+    let Some(schema) = &tool.input_schema else {
+        return Ok(None);
+    };
+    let ToolSpec::Function(mut strict) = bare("-") else {
+        return Ok(None);
+    };
+    strict.input_schema = Some(schema.clone());
+    strict.strict = Some(true);
+    request.tools = vec![ToolSpec::Function(strict)];
+    let body = fitted(request, family, Some(at), report)?;
+    let tools: Vec<Object> = body.read("tools").unwrap_or_default();
+    let first = tools.into_iter().next();
+    Ok(first.and_then(|mut tool| object(tool.take("input_schema"))))
+}
+
+/// What the Messages API's encoder makes of a request, with its findings at their place here.
+fn fitted(request: ChatRequest, family: Family, at: Option<&str>, report: &mut Report) -> Result<Object, Error> {
     let encoded = messages_api::encode(request, Options::default(), false)?;
     for mut found in encoded.context.dropped {
         if family != Family::Claude {
             found.reason = found.reason.replace("Anthropic", "Bedrock");
         }
+        if let Some(at) = at {
+            found.field = found.field.replacen("tools[0]", at, 1);
+        }
         report.add(found.field, found.reason);
     }
-    let config: Option<Object> = encoded.body.read("output_config");
-    let format: Option<Object> = config.and_then(|config| config.read("format"));
-    let schema = format.and_then(|mut format| format.take("schema"));
-    Ok(schema
-        .map(|schema| schema.get().to_owned())
-        .filter(|schema| schema.starts_with('{')))
+    // What was put together has to be written before it can be read.
+    Ok(Object::parse(&encoded.body.to_json()).unwrap_or_default())
+}
+
+fn object(json: Option<Box<RawValue>>) -> Option<String> {
+    json.map(|json| json.get().to_owned())
+        .filter(|json| json.starts_with('{'))
 }
 
 fn bare(name: &str) -> ToolSpec {

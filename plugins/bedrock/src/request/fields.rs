@@ -201,7 +201,14 @@ pub(super) fn write(
     splice: &mut Splice,
     report: &mut Report,
 ) -> Result<(), Error> {
-    if !plan.inference.is_empty() {
+    if target.is_prompt() {
+        for name in plan.inference.keys() {
+            report.add(
+                name,
+                "a prompt that is kept at Bedrock brings its own parameters, and takes no others",
+            );
+        }
+    } else if !plan.inference.is_empty() {
         splice.member("inferenceConfig", Value::Object(plan.inference.clone()));
     }
     let mut additional = plan.additional.clone();

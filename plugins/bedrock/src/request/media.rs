@@ -64,6 +64,9 @@ pub(super) fn block(media: Media, extra: &Extras, at: &str, encoder: &mut Encode
             .report
             .add(format!("{at}.detail"), "Bedrock has no such setting");
     }
+    if !matches!(kind, Kind::Document(_)) {
+        encoder.unknown(extra, &[], at);
+    }
     let name = media.name.clone();
     let place = place(media.source, at)?;
     Ok(match kind {

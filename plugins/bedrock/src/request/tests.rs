@@ -679,3 +679,97 @@ fn instructions_alone_are_what_is_answered() {
     );
     assert_eq!(dropped, ["messages"]);
 }
+
+#[test]
+fn strict_tools_are_for_models_that_can_be_held() {
+    let strict = |schema: &str| match function("f", schema) {
+        ToolSpec::Function(tool) => ToolSpec::Function(Tool {
+            strict: Some(true),
+            ..tool
+        }),
+        other => other,
+    };
+    let mut request = ask(CLAUDE, vec![user("Hi")]);
+    request.tools = vec![
+        function("g", "{}"),
+        strict(r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1}}}"#),
+    ];
+    let (body, dropped) = written(request.clone());
+    let tool = &body["toolConfig"]["tools"][1]["toolSpec"];
+    assert_eq!(tool["strict"], true);
+    let schema = &tool["inputSchema"]["json"];
+    assert_eq!(
+        (&schema["additionalProperties"], &schema["properties"]["n"]["minimum"]),
+        (&json!(false), &Value::Null)
+    );
+    assert!(
+        dropped.iter().all(|field| field.starts_with("tools[1].parameters")) && !dropped.is_empty(),
+        "{dropped:?}"
+    );
+    for model in [
+        NOVA,
+        "us.meta.llama3-3-70b-instruct-v1:0",
+        "anthropic.claude-3-haiku-20240307-v1:0",
+    ] {
+        request.model = model.to_owned();
+        let (body, dropped) = written(request.clone());
+        let tool = &body["toolConfig"]["tools"][1]["toolSpec"];
+        assert_eq!(tool.get("strict"), None, "{model}");
+        assert_eq!(tool["inputSchema"]["json"]["properties"]["n"]["minimum"], 1, "{model}");
+        assert_eq!(dropped, ["tools[1].strict"], "{model}");
+    }
+}
+
+#[test]
+fn a_kept_prompt_brings_its_own_parameters() {
+    let mut request = ask(
+        "arn:aws:bedrock:us-east-1:111122223333:prompt/ABCDEF1234:1",
+        vec![user("Hi")],
+    );
+    request.sampling.temperature = Some(0.5);
+    request.sampling.max_output_tokens = Some(10);
+    request.extra = vec![("promptVariables".to_owned(), r#"{"x":{"text":"y"}}"#.to_owned())];
+    let (body, dropped) = written(request);
+    assert_eq!(body.get("inferenceConfig"), None);
+    assert_eq!(body["promptVariables"], json!({"x": {"text": "y"}}));
+    assert_eq!(dropped, ["maxTokens", "temperature"]);
+}
+
+#[test]
+fn older_claude_models_are_sampled_as_they_were() {
+    for model in [
+        "anthropic.claude-v2:1",
+        "anthropic.claude-instant-v1",
+        "anthropic.claude-3-haiku-20240307-v1:0",
+    ] {
+        let mut request = ask(model, vec![user("Hi")]);
+        request.sampling.temperature = Some(0.5);
+        request.sampling.top_p = Some(0.5);
+        let (body, dropped) = written(request);
+        assert_eq!(
+            body["inferenceConfig"],
+            json!({"temperature": 0.5, "topP": 0.5}),
+            "{model}"
+        );
+        assert_eq!(dropped, Vec::<String>::new(), "{model}");
+    }
+}
+
+#[test]
+fn tools_in_anthropics_form_bring_their_betas() {
+    let mut request = ask(CLAUDE, vec![user("Hi")]);
+    request.tools = vec![
+        function("f", "{}"),
+        ToolSpec::Other(Annotated {
+            kind: "computer_20250124".to_owned(),
+            value: r#"{"type":"computer_20250124","name":"computer","display_width_px":800,"display_height_px":600}"#
+                .to_owned(),
+        }),
+    ];
+    let (body, dropped) = written(request);
+    let fields = &body["additionalModelRequestFields"];
+    assert_eq!(fields["tools"][0]["name"], "computer");
+    assert_eq!(fields["anthropic_beta"], json!(["computer-use-2025-01-24"]));
+    assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(dropped, Vec::<String>::new());
+}

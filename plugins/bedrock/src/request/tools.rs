@@ -85,6 +85,21 @@ pub(super) fn renamed(request: &ChatRequest, called: &[String]) -> Vec<(String, 
     all.filter(|(sent, own)| sent != own).collect()
 }
 
+/// Whether Bedrock can hold what a model writes to a schema.
+fn is_held(target: &Target) -> bool {
+    match target.family {
+        Family::Claude => Model::named(&target.base).structured_output,
+        Family::Nova
+        | Family::Titan
+        | Family::Jurassic
+        | Family::Command
+        | Family::CommandR
+        | Family::Jamba
+        | Family::Llama => false,
+        Family::Mistral | Family::OpenAi | Family::Other => true,
+    }
+}
+
 /// Which way the response format goes.
 pub(super) fn answer_format(request: &ChatRequest, target: &Target, report: &mut Report) -> AnswerFormat {
     let format = match &request.response_format {
@@ -102,20 +117,15 @@ pub(super) fn answer_format(request: &ChatRequest, target: &Target, report: &mut
             return AnswerFormat::Free;
         }
     };
-    let by_tool = match target.family {
-        Family::Claude => !Model::named(&target.base).structured_output,
-        Family::Nova => true,
-        Family::Titan | Family::Jurassic | Family::Command | Family::CommandR | Family::Jamba | Family::Llama => {
-            report.add(
-                "response_format",
-                "Bedrock cannot hold this model to a schema; rely on the prompt",
-            );
-            return AnswerFormat::Free;
-        }
-        _ => false,
-    };
-    if !by_tool {
+    if is_held(target) {
         return AnswerFormat::Native(format.clone());
+    }
+    if !matches!(target.family, Family::Claude | Family::Nova) {
+        report.add(
+            "response_format",
+            "Bedrock cannot hold this model to a schema; rely on the prompt",
+        );
+        return AnswerFormat::Free;
     }
     AnswerFormat::Tool(Function {
         name: ANSWER_TOOL.to_owned(),
@@ -204,13 +214,18 @@ fn function(
         }
     };
     let description = function.description.as_deref().filter(|text| !text.is_empty());
-    tools.push(specification(
-        &function.name,
-        description,
-        schema,
-        function.strict,
-        splice,
-    )?);
+    let strict = function.strict.filter(|_| is_held(target));
+    let schema = match strict {
+        Some(true) => claude::parameters(function, target.family, at, report)?.unwrap_or(schema),
+        _ => schema,
+    };
+    if function.strict == Some(true) && strict.is_none() {
+        report.add(
+            format!("{at}.strict"),
+            "Bedrock cannot hold this model to a schema; the tool was sent as one that is not strict",
+        );
+    }
+    tools.push(specification(&function.name, description, schema, strict, splice)?);
     for (name, _) in &function.extra {
         report.add(format!("{at}.{name}"), "Bedrock's tools have no such member");
     }
@@ -247,6 +262,19 @@ fn specification(
     Ok(Tool::ToolSpec(built(tool.build())?))
 }
 
+/// Whether a tool is in one of Converse's forms.
+fn is_converses(value: &Value) -> bool {
+    ["systemTool", "toolSpec", "cachePoint"]
+        .iter()
+        .any(|name| value.get(name).is_some())
+}
+
+/// Whether a tool is in Anthropic's form: it has a type and a name.
+pub(super) fn is_anthropics(own: &Annotated) -> bool {
+    let value: Value = serde_json::from_str(&own.value).unwrap_or_default();
+    !is_converses(&value) && value.get("type").is_some() && value.get("name").is_some()
+}
+
 /// A tool of the provider's own: one of Converse's forms, or, for Claude, one of Anthropic's.
 fn own(
     own: &Annotated,
@@ -256,14 +284,11 @@ fn own(
     report: &mut Report,
 ) -> Result<Option<Tool>, Error> {
     let value: Value = serde_json::from_str(&own.value).unwrap_or_default();
-    let is_converse = ["systemTool", "toolSpec", "cachePoint"]
-        .iter()
-        .any(|name| value.get(name).is_some());
-    if is_converse {
+    if is_converses(&value) {
         let tool = SystemTool::builder().name(splice.tool(own.value.clone()));
         return Ok(Some(Tool::SystemTool(built(tool.build())?)));
     }
-    if family == Family::Claude && value.get("type").is_some() && value.get("name").is_some() {
+    if family == Family::Claude && is_anthropics(own) {
         splice.model_tool(value);
         return Ok(None);
     }

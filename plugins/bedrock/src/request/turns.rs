@@ -31,7 +31,7 @@ pub(super) fn fit(
 ) -> Result<(), Error> {
     if turns.is_empty() && system.is_empty() {
         // A prompt that is kept at Bedrock brings its own messages.
-        return if target.id.contains(":prompt/") {
+        return if target.is_prompt() {
             Ok(())
         } else {
             Err(
