@@ -252,6 +252,7 @@ impl Fetching {
 
     fn failure(&self, source: &str, fix: String, error: &CredentialsError) -> TokenError {
         let (text, retryable) = read_failure(error);
+        let fix = fix_of(&text).map_or(fix, str::to_owned);
         let needles = Needles::of(self.secrets.iter().map(|(_, secret)| secret.expose()));
         let text: String = needles.redact(&text).chars().take(LONGEST_TEXT).collect();
         let reason = format!("AWS source `{source}` gave no keys: {text}; {fix}");
@@ -280,6 +281,26 @@ fn sso_provider(sso: &Sso, config: &ProviderConfig) -> SsoCredentialsProvider {
     match &sso.session {
         Some(session) => builder.session_name(session).build(),
         None => builder.build(),
+    }
+}
+
+/// What an admin can do about some words of AWS's, whatever the source.
+fn fix_of(text: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["DurationSeconds"]) {
+        Some(
+            "attribute `duration` is longer than the role allows; a role that a role assumes lives for 3600 seconds at most",
+        )
+    } else if says(&["RegionDisabledException", "STS is not activated"]) {
+        Some("activate STS for that region in the account settings of IAM, or set another `region`")
+    } else if says(&["Signature expired", "Signature not yet current"]) {
+        Some("this machine's clock is off: set it (NTP)")
+    } else if says(&["MultiFactorAuthentication"]) {
+        Some(
+            "the role wants a code, and nobody is there to give one: let its trust policy do without for the host's identity",
+        )
+    } else {
+        None
     }
 }
 
@@ -482,6 +503,34 @@ mod tests {
             let asked = noting.0.lock().unwrap().clone();
             assert!(asked[0].contains(&format!("sts.{region}.amazonaws.com")), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn some_words_have_a_fix_of_their_own() {
+        for (text, words) in [
+            (
+                "ValidationError: The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+                "3600 seconds",
+            ),
+            (
+                "RegionDisabledException: STS is not activated in this region for account:1",
+                "activate STS",
+            ),
+            (
+                "SignatureDoesNotMatch: Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+                "clock",
+            ),
+            (
+                "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code.",
+                "wants a code",
+            ),
+        ] {
+            assert!(fix_of(text).is_some_and(|fix| fix.contains(words)), "{text}");
+        }
+        assert_eq!(
+            fix_of("AccessDenied: User: arn:aws:iam::1:user/u is not authorized to perform: sts:AssumeRole"),
+            None
+        );
     }
 
     #[test]
