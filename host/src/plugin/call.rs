@@ -22,9 +22,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CallError, Limit, one_line};
+use super::functions::Callee;
 use super::generation::{Generation, InFlight};
 use super::instance::Guest;
-use super::operation::{self, Callee, Interface};
+use super::operation::{self, Interface};
 use super::shared::Fate;
 use super::state::GuestState;
 use super::{completions, embeddings, images, speech};
@@ -258,7 +259,7 @@ impl Generation {
         let work = async {
             let mut guest = Guest::take(self, id).await?;
             let meter = guest.store.data().meter.clone();
-            let (outcome, spent) = match meter.measure(call_in(&mut guest, self, call)).await {
+            let (outcome, spent) = match meter.measure(call_in(&mut guest, call)).await {
                 Ok(output) => (Ok(output), self.pool.give_back(guest)),
                 Err(error) => (Err(explain(&error, guest.store.data())), Some(guest)),
             };
@@ -305,18 +306,11 @@ impl Generation {
     }
 }
 
-async fn call_in<C: Call>(guest: &mut Guest, generation: &Generation, call: C) -> wasmtime::Result<C::Output> {
-    let Guest { store, instance, .. } = guest;
-    let (instance, exports) = (&*instance, &generation.plugin.exports);
+async fn call_in<C: Call>(guest: &mut Guest, call: C) -> wasmtime::Result<C::Output> {
+    let Guest { store, functions, .. } = guest;
+    let functions = &*functions;
     store
-        .run_concurrent(async |accessor| {
-            let callee = Callee {
-                accessor,
-                instance,
-                exports,
-            };
-            call.run(callee).await
-        })
+        .run_concurrent(async |accessor| call.run(Callee { accessor, functions }).await)
         .await?
 }
 

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::Store;
-use wasmtime::component::Instance;
 
 use super::call::explain;
 use super::error::CallError;
+use super::functions::Functions;
 use super::generation::Generation;
 use super::state::GuestState;
 use crate::config::Isolation;
@@ -22,7 +22,7 @@ const AHEAD: usize = 2;
 /// An instance and the store it lives in. Dropping it ends whatever runs in it.
 pub(super) struct Guest {
     pub(super) store: Store<GuestState>,
-    pub(super) instance: Instance,
+    pub(super) functions: Functions,
     uses: u32,
 }
 
@@ -41,7 +41,7 @@ impl Guest {
         match meter.measure(plugin.pre.instantiate_async(&mut store)).await {
             Ok(instance) => Ok(Self {
                 store,
-                instance,
+                functions: Functions::new(plugin.clone(), instance),
                 uses: 0,
             }),
             Err(error) => Err(explain(&error, store.data())),
@@ -65,9 +65,10 @@ impl Generation {
     /// says why.
     pub(super) async fn make_ahead(&self) {
         while let Some(place) = self.pool.place_ahead() {
-            let Ok(guest) = Guest::fresh(self, "".into()).await else {
+            let Ok(mut guest) = Guest::fresh(self, "".into()).await else {
                 return;
             };
+            guest.functions.look_up_chat(&mut guest.store);
             place.fill(guest);
         }
     }

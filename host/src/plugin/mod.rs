@@ -15,6 +15,7 @@ pub mod component;
 pub mod engine;
 pub mod error;
 mod events;
+mod functions;
 pub mod generation;
 mod grammar;
 mod guest_log;

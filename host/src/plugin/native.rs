@@ -19,8 +19,9 @@ use wasmtime::component::{Destination, StreamProducer, StreamReader, StreamResul
 
 use super::call::{Answered, Call};
 use super::error::CallError;
+use super::functions::Callee;
 use super::generation::{Generation, InFlight};
-use super::operation::{Callee, Interface, RewriteBody, Route};
+use super::operation::{Interface, RewriteBody, Route};
 use super::queue::Patience;
 use super::sound::Pieces;
 use super::state::GuestState;

@@ -5,54 +5,10 @@
 //! [`call`](super::call)'s, or what runs beyond the call: streams are [`events`](super::events)'
 //! and [`sound`](super::sound)'s.
 
-use wasmtime::component::{Accessor, Instance};
-
-use super::bindings::{base, chat, completions, embeddings, images, native, speech};
 use super::call::Call;
 use super::component::Exports;
-use super::state::GuestState;
+use super::functions::Callee;
 use crate::llm;
-
-/// An instance, for the time of one call.
-#[derive(Clone, Copy)]
-pub(super) struct Callee<'c> {
-    pub(super) accessor: &'c Accessor<GuestState>,
-    pub(super) instance: &'c Instance,
-    pub(super) exports: &'c Exports,
-}
-
-macro_rules! interfaces {
-    ($($interface:ident: $indices:ty => $loaded:ty;)*) => {
-        impl Callee<'_> {
-            $(
-                pub(super) fn $interface(&self) -> wasmtime::Result<$loaded> {
-                    let indices: Option<&$indices> = self.exports.$interface.as_ref();
-                    // Whoever admits a call has looked; see `Generation::admit`.
-                    let indices = indices.ok_or_else(|| {
-                        wasmtime::Error::msg(concat!("`", stringify!($interface), "` is not exported"))
-                    })?;
-                    self.accessor.with(|access| indices.load(access, self.instance))
-                }
-            )*
-        }
-    };
-}
-
-interfaces! {
-    chat: chat::WithChatIndices => chat::WithChat;
-    completions: completions::WithCompletionsIndices => completions::WithCompletions;
-    embeddings: embeddings::WithEmbeddingsIndices => embeddings::WithEmbeddings;
-    images: images::WithImagesIndices => images::WithImages;
-    native: native::WithNativeIndices => native::WithNative;
-    speech: speech::WithSpeechIndices => speech::WithSpeech;
-}
-
-impl Callee<'_> {
-    fn provider(&self) -> wasmtime::Result<base::Base> {
-        self.accessor
-            .with(|access| self.exports.base.load(access, self.instance))
-    }
-}
 
 /// Which of the ABI's interfaces a call is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

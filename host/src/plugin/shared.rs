@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{Call, explain};
 use super::error::CallError;
+use super::functions::Callee;
 use super::generation::Generation;
 use super::instance::Guest;
-use super::operation::Callee;
 
 /// How many calls an instance serves. A guest's memory never shrinks, and what is left of each call
 /// adds up: bindings of wit-bindgen 0.61 leave the block in which an `async` export gets its
@@ -170,15 +170,11 @@ async fn serve(generation: &Generation, mut jobs: mpsc::Receiver<Job>, fate: &Fa
     let mut left = MOST_CALLS;
     let meter = guest.store.data().meter.clone();
     let work = async {
-        let Guest { store, instance, .. } = &mut guest;
-        let (instance, exports) = (&*instance, &generation.plugin.exports);
+        let Guest { store, functions, .. } = &mut guest;
+        let functions = &*functions;
         store
             .run_concurrent(async |accessor| {
-                let callee = Callee {
-                    accessor,
-                    instance,
-                    exports,
-                };
+                let callee = Callee { accessor, functions };
                 let mut running: FuturesUnordered<BoxFuture<'_, wasmtime::Result<()>>> = FuturesUnordered::new();
                 let mut open = true;
                 while open || !running.is_empty() {
