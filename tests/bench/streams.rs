@@ -16,8 +16,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 const STREAMS: usize = 1000;
-/// Providers that share them, since an HTTP/2 server takes some 100 or 200 on one connection.
-const PROVIDERS: usize = 8;
 /// Pieces of an answer, and how many of them have come when memory is looked at.
 const PIECES: usize = 40;
 const SEEN: usize = 20;
@@ -38,14 +36,10 @@ async fn run() {
     let allowed = pace.subscribe();
     let upstream = Upstream::answering(move |_| answer().paced(allowed.clone())).await;
     let origin = upstream.origin();
-    let mut settings = String::new();
-    for number in 0..PROVIDERS {
-        settings += &format!(
-            "[providers.p{number}]\nplugin = \"openai\"\nsettings = {{ base_url = \"{origin}\", base_path = \"/v1\" }}\n"
-        );
-    }
     let setup = Setup {
-        settings,
+        settings: format!(
+            "[providers.openai]\nplugin = \"openai\"\nsettings = {{ base_url = \"{origin}\", base_path = \"/v1\" }}\n"
+        ),
         granted: vec![Granted::api_key("openai", "sk-benchmark-0001", &origin)],
         authority: Some(upstream.authority().to_owned()),
     };
@@ -54,7 +48,7 @@ async fn run() {
         println!("SKIPPED: this system does not say what a process holds in memory");
         return;
     };
-    let mut open = join_all((0..STREAMS).map(|number| begin(&host, number % PROVIDERS))).await;
+    let mut open = join_all((0..STREAMS).map(|_| begin(&host))).await;
     join_all(open.iter_mut().map(|(body, text)| read(body, text, SEEN))).await;
     let held = host.resident().expect("it was said before");
     pace.send_replace(usize::MAX);
@@ -79,9 +73,9 @@ async fn run() {
 }
 
 /// Opens a stream on a connection of its own.
-async fn begin(host: &Server, provider: usize) -> (Incoming, String) {
+async fn begin(host: &Server) -> (Incoming, String) {
     let mut connection = Connection::open(host.address).await;
-    let body = chat(&format!("p{provider}/model"), "Go on and on.", true);
+    let body = chat("openai/model", "Go on and on.", true);
     (connection.begin(CHAT, body).await, String::new())
 }
 

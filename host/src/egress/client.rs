@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use super::UpstreamResponse;
 use super::address::AddressClass;
 use super::allow_list::address_denial;
-use super::body::limit;
+use super::body::{limit, watch};
 use super::credential::Sealed;
 use super::error::EgressError;
 use super::remedy::Wanted;
@@ -27,9 +27,11 @@ use super::resolver::{CheckedResolver, Resolver, SystemResolver};
 use super::service::Service;
 
 mod failure;
+mod lanes;
 mod reach;
 
 use failure::Failure;
+use lanes::{Lanes, Seat};
 pub use reach::Reached;
 
 /// How the client connects.
@@ -69,7 +71,7 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
-type Pools = HashMap<(Arc<str>, AddressClass), reqwest::Client>;
+type Pools = HashMap<(Arc<str>, AddressClass), Arc<Lanes>>;
 
 /// The client.
 pub struct Client {
@@ -121,7 +123,7 @@ impl Client {
     pub fn retain(&self, configured: impl Fn(&str) -> bool) {
         self.pools.rcu(|pools| {
             let kept = pools.iter().filter(|((provider, _), _)| configured(provider));
-            kept.map(|(key, client)| (key.clone(), client.clone()))
+            kept.map(|(key, lanes)| (key.clone(), Arc::clone(lanes)))
                 .collect::<Pools>()
         });
     }
@@ -135,21 +137,26 @@ impl Client {
         self.connect(AddressClass::Private).map_err(ClientError::Http)
     }
 
-    fn pool(&self, provider: &Arc<str>, class: AddressClass) -> Result<reqwest::Client, EgressError> {
+    fn pool(&self, provider: &Arc<str>, class: AddressClass) -> Arc<Lanes> {
         let key = (Arc::clone(provider), class);
-        if let Some(client) = self.pools.load().get(&key) {
-            return Ok(client.clone());
+        if let Some(lanes) = self.pools.load().get(&key) {
+            return Arc::clone(lanes);
         }
-        let made = self
-            .connect(class)
-            .map_err(|_| EgressError::Other("the HTTP client cannot be made".to_owned()))?;
+        let made = Arc::<Lanes>::default();
         self.pools.rcu(|pools| {
             let mut pools = Pools::clone(pools);
-            pools.entry(key.clone()).or_insert_with(|| made.clone());
+            pools.entry(key.clone()).or_insert_with(|| Arc::clone(&made));
             pools
         });
         // Another request may have been first; its pool is then the one to use.
-        Ok(self.pools.load().get(&key).cloned().unwrap_or(made))
+        self.pools.load().get(&key).cloned().unwrap_or(made)
+    }
+
+    fn seat(&self, provider: &Arc<str>, class: AddressClass) -> Result<(reqwest::Client, Seat), EgressError> {
+        self.pool(provider, class).take(|| {
+            self.connect(class)
+                .map_err(|_| EgressError::Other("the HTTP client cannot be made".to_owned()))
+        })
     }
 
     fn connect(&self, class: AddressClass) -> reqwest::Result<reqwest::Client> {
@@ -174,7 +181,7 @@ impl Client {
 
 impl Service<Sealed> for Client {
     async fn call(&self, sealed: Sealed) -> Result<UpstreamResponse, EgressError> {
-        let client = self.pool(&sealed.holder.provider, sealed.class)?;
+        let (client, seat) = self.seat(&sealed.holder.provider, sealed.class)?;
         let Sealed {
             holder,
             slot,
@@ -235,7 +242,7 @@ impl Service<Sealed> for Client {
         Ok(UpstreamResponse {
             status,
             headers,
-            body: limit(body, max_response_bytes),
+            body: limit(watch(body, seat), max_response_bytes),
         })
     }
 }

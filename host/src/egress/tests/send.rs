@@ -1,5 +1,7 @@
 //! What a request and its answer look like on either side.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use http::Version;
@@ -446,5 +448,32 @@ async fn connections_are_reused() {
             (5, 1, 1),
             "{wire:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn more_answers_are_under_way_at_once_than_one_connection_takes() {
+    // What `hyper` takes on an HTTP/2 connection, and half as many again.
+    const AT_ONCE: usize = 300;
+    let (open, held) = tokio::sync::watch::channel(());
+    let upstream = Upstream::start(Wire::Tls2, move |_| {
+        let mut held = held.clone();
+        let end = stream::once(async move {
+            let _ = held.changed().await;
+            Ok("end".into())
+        });
+        async { pieces(stream::iter([Ok("begin, ".into())]).chain(end)) }
+    })
+    .await;
+    let world = world(&upstream);
+    let heads = futures::future::try_join_all((0..AT_ONCE).map(|_| world.send("/v1")));
+    let answers = tokio::time::timeout(Duration::from_secs(60), heads)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(world.counts().in_flight, AT_ONCE as u64);
+    open.send(()).unwrap();
+    for answer in answers {
+        assert_eq!(text(answer).await.unwrap(), "begin, end");
     }
 }
