@@ -11,6 +11,7 @@ use llm_provider_sdk::types::{Error, Extras, Usage};
 use serde_json::{Map, Value, json};
 
 use crate::converse::located;
+use crate::invoke::Riders;
 use crate::report::Report;
 use crate::request::Wish;
 use crate::settings::Settings;
@@ -78,7 +79,7 @@ pub async fn embed(mut req: Request, settings: &Settings) -> Result<Response, Er
         let target = &target;
         async move {
             let bytes = body.to_string().into_bytes();
-            let (head, body) = invoke::invoke(&target.id, bytes, None, target, settings).await?;
+            let (head, body) = invoke::invoke(&target.id, bytes, &Riders::default(), target, settings).await?;
             read(form, &head, &body, count).map_err(|error| located(error, &head))
         }
     });

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::converse::located;
+use crate::invoke::Riders;
 use crate::report::Report;
 use crate::request::Wish;
 use crate::settings::Settings;
@@ -95,7 +96,7 @@ pub async fn generate(mut req: Request, settings: &Settings) -> Result<Response,
         let target = &target;
         async move {
             let bytes = body.to_string().into_bytes();
-            let (head, body) = invoke::invoke(&target.id, bytes, None, target, settings).await?;
+            let (head, body) = invoke::invoke(&target.id, bytes, &Riders::default(), target, settings).await?;
             pictures(&body).map_err(|error| located(error, &head))
         }
     });

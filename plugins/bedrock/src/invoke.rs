@@ -8,6 +8,7 @@ mod nova;
 mod older;
 pub(crate) mod openai;
 mod prompt;
+mod riders;
 mod stream;
 mod text;
 
@@ -15,18 +16,18 @@ use aws_sdk_bedrockruntime::operation::invoke_model::{InvokeModel, InvokeModelIn
 use aws_sdk_bedrockruntime::operation::invoke_model_with_response_stream::{
     InvokeModelWithResponseStream, InvokeModelWithResponseStreamInput,
 };
-use aws_sdk_bedrockruntime::types::Trace;
 use aws_smithy_types::Blob;
 use bytes::Bytes;
 use llm_provider_sdk::EventStream;
-use llm_provider_sdk::types::{ChatRequest, ChatResponse, Error, Usage};
+use llm_provider_sdk::types::{ChatRequest, ChatResponse, DroppedField, Error, Usage};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub(crate) use self::riders::Riders;
 use crate::answer::Context;
 use crate::converse::{asked, is_event_stream, located};
 use crate::request::{BEDROCK_STATE, Wish, built};
-use crate::settings::{Guardrail, Settings};
+use crate::settings::Settings;
 use crate::target::{Family, Target};
 use crate::transport::{self, Answered, Operation};
 
@@ -119,6 +120,20 @@ fn additional(wish: &Wish) -> Map<String, Value> {
     }
 }
 
+/// The request in the family's form, and what rides in headers.
+fn encoded(
+    mut req: ChatRequest,
+    target: &Target,
+    mut wish: Wish,
+    settings: &Settings,
+    stream: bool,
+) -> Result<(Encoded, Riders), Error> {
+    let mut riders = Riders::take(&mut req, &mut wish, target.family, settings)?;
+    let mut encoded = encode(req, target, &wish, stream)?;
+    encoded.form.note(std::mem::take(&mut riders.dropped));
+    Ok((encoded, riders))
+}
+
 /// Asks for a whole answer.
 pub async fn complete(
     req: ChatRequest,
@@ -126,9 +141,8 @@ pub async fn complete(
     wish: Wish,
     settings: &Settings,
 ) -> Result<ChatResponse, Error> {
-    let Encoded { body, form } = encode(req, target, &wish, false)?;
-    let guardrail = wish.guardrail.as_ref().or(settings.guardrail.as_ref());
-    let (head, body) = invoke(&target.id, body, guardrail, target, settings).await?;
+    let (Encoded { body, form }, riders) = encoded(req, target, wish, settings, false)?;
+    let (head, body) = invoke(&target.id, body, &riders, target, settings).await?;
     form.whole(&target.id, &head, &body)
         .map_err(|error| located(error, &head))
 }
@@ -137,7 +151,7 @@ pub async fn complete(
 pub(crate) async fn invoke(
     model: &str,
     body: Vec<u8>,
-    guardrail: Option<&Guardrail>,
+    riders: &Riders,
     target: &Target,
     settings: &Settings,
 ) -> Result<(Answered, Vec<u8>), Error> {
@@ -146,9 +160,12 @@ pub(crate) async fn invoke(
         .content_type(JSON)
         .accept(JSON)
         .body(Blob::new(body))
-        .set_guardrail_identifier(guardrail.map(|guardrail| guardrail.identifier.clone()))
-        .set_guardrail_version(guardrail.map(|guardrail| guardrail.version.clone()))
-        .set_trace(guardrail.and_then(trace))
+        .set_guardrail_identifier(riders.guardrail_identifier())
+        .set_guardrail_version(riders.guardrail_version())
+        .set_trace(riders.trace())
+        .set_performance_config_latency(riders.latency())
+        .set_service_tier(riders.tier())
+        .set_request_metadata(riders.metadata())
         .build();
     let mut operation = Operation::of(&InvokeModel::new());
     // What the model gets is the caller's bytes already: nothing is spliced in.
@@ -163,16 +180,18 @@ pub(crate) async fn invoke(
 
 /// Asks for an answer piece by piece.
 pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Settings) -> Result<EventStream, Error> {
-    let Encoded { body, form } = encode(req, target, &wish, true)?;
-    let guardrail = wish.guardrail.as_ref().or(settings.guardrail.as_ref());
+    let (Encoded { body, form }, riders) = encoded(req, target, wish, settings, true)?;
     let input = InvokeModelWithResponseStreamInput::builder()
         .model_id(&target.id)
         .content_type(JSON)
         .accept(JSON)
         .body(Blob::new(body))
-        .set_guardrail_identifier(guardrail.map(|guardrail| guardrail.identifier.clone()))
-        .set_guardrail_version(guardrail.map(|guardrail| guardrail.version.clone()))
-        .set_trace(guardrail.and_then(trace))
+        .set_guardrail_identifier(riders.guardrail_identifier())
+        .set_guardrail_version(riders.guardrail_version())
+        .set_trace(riders.trace())
+        .set_performance_config_latency(riders.latency())
+        .set_service_tier(riders.tier())
+        .set_request_metadata(riders.metadata())
         .build();
     let mut operation = Operation::of(&InvokeModelWithResponseStream::new());
     let written = operation.write_blob(built(input)?)?;
@@ -180,16 +199,21 @@ pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Se
     let answer = transport::send(&target.origin(settings)?, written, transport::slot(settings), &asked).await?;
     let head = transport::head(&answer);
     is_event_stream(&answer).map_err(|error| located(error, &head))?;
-    let decoder = stream::Decoder::new(
-        &operation,
-        &head,
-        form.named(&head).pieces(&target.id, &head)?,
-        asked.keep(),
-    )?;
+    let pieces = form.named(&head).pieces(&target.id, &head)?;
+    let decoder = stream::Decoder::new(&operation, &head, pieces, asked.keep())?;
     EventStream::decode(answer, decoder).begin().await
 }
 
 impl Form {
+    /// Notes what could not be carried.
+    fn note(&mut self, more: Vec<DroppedField>) {
+        match self {
+            Self::Claude(context) => context.dropped.extend(more),
+            Self::OpenAi(asked) => asked.dropped.extend(more),
+            Self::Nova(context) | Self::Text(_, context) => context.dropped.extend(more),
+        }
+    }
+
     /// With the service's id of the request.
     fn named(mut self, head: &Answered) -> Self {
         if let Self::Nova(context) | Self::Text(_, context) = &mut self {
@@ -197,11 +221,6 @@ impl Form {
         }
         self
     }
-}
-
-fn trace(guardrail: &Guardrail) -> Option<Trace> {
-    let word = guardrail.trace.as_deref()?;
-    Some(Trace::from(word.to_ascii_uppercase().as_str()))
 }
 
 /// What a call used.

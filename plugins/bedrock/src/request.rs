@@ -14,6 +14,8 @@ mod names;
 mod tools;
 mod turns;
 
+pub(crate) use fields::{OWN, metadata, tier};
+
 use aws_sdk_bedrockruntime::operation::converse::ConverseInput;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStreamInput;
 use aws_sdk_bedrockruntime::types::{Message, OutputConfig, SystemContentBlock, ToolConfiguration};

@@ -142,3 +142,45 @@ fn continuations_are_read_where_an_answer_is_one() {
         assert_eq!(host.requests().len(), 2);
     }
 }
+
+#[test]
+fn what_converse_has_members_for_rides_in_headers() {
+    for (model, body) in [
+        (CLAUDE, told()),
+        ("amazon.nova-micro-v1:0", json!({"output": {"message": {"role": "assistant", "content": [{"text": "No."}]}}, "stopReason": "end_turn"}).to_string()),
+        ("meta.llama3-8b-instruct-v1:0", json!({"generation": "No.", "stop_reason": "stop"}).to_string()),
+        (GPT, json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "No."}, "finish_reason": "stop"}]}).to_string()),
+    ] {
+        let host = Recording::new().reply(Reply::json(200, body)).install();
+        let mut req = asked(model);
+        req.extra = vec![
+            ("service_tier".to_owned(), "\"flex\"".to_owned()),
+            ("guardrailConfig".to_owned(), r#"{"guardrailIdentifier":"gr-1","guardrailVersion":"3","trace":"enabled"}"#.to_owned()),
+        ];
+        let wish = wish(json!({"performanceConfig": {"latency": "optimized"}, "requestMetadata": {"team": "a"}, "promptVariables": {},
+            "additionalModelRequestFields": {"own": 1}}));
+        let settings = settings(json!({}));
+        let target = Target::resolve(model, &wish, &settings).unwrap();
+        let got = block_on(complete(req, &target, wish, &settings)).unwrap();
+        let sent = &host.requests()[0];
+        for (name, value) in [
+            ("x-amzn-bedrock-service-tier", "flex"),
+            ("x-amzn-bedrock-performanceconfig-latency", "optimized"),
+            ("x-amzn-bedrock-guardrailidentifier", "gr-1"),
+            ("x-amzn-bedrock-guardrailversion", "3"),
+            ("x-amzn-bedrock-trace", "ENABLED"),
+        ] {
+            assert_eq!(sent.header(name), Some(value), "{model}");
+        }
+        let metadata = sent.headers.iter().find(|(name, _)| name.contains("metadata"));
+        let metadata = metadata.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        assert_eq!(metadata.as_deref(), Some(r#"{"team":"a"}"#), "{model}");
+        let body = sent.json();
+        assert_eq!(body["own"], 1, "{model}");
+        for name in ["service_tier", "serviceTier", "guardrailConfig", "performanceConfig", "requestMetadata"] {
+            assert_eq!(body.get(name), None, "{model} {name}");
+        }
+        let dropped: Vec<&str> = got.dropped.iter().map(|dropped| dropped.field.as_str()).collect();
+        assert_eq!(dropped, ["promptVariables"], "{model}");
+    }
+}

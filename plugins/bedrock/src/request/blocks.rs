@@ -231,7 +231,7 @@ impl Encoder<'_> {
             json!({ "arguments": call.arguments }).to_string()
         };
         let block = ToolUseBlock::builder()
-            .tool_use_id(names::call(&call.id, self.family))
+            .tool_use_id(names::call(&call.id, self.target))
             .name(names::tool(&call.name))
             .input(self.splice.document(input))
             .build();
@@ -261,7 +261,7 @@ impl Encoder<'_> {
         // Only some families take a status, and a result is good unless it says otherwise.
         let status = result.is_error.then_some(ToolResultStatus::Error);
         let block = ToolResultBlock::builder()
-            .tool_use_id(names::call(&result.call_id, self.family))
+            .tool_use_id(names::call(&result.call_id, self.target))
             .set_content(Some(content))
             .set_status(status)
             .build();

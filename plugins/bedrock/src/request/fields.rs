@@ -4,7 +4,8 @@
 //! settings. Out: the members of the body that the SDK is not given, with numbers and orders as they
 //! were written. Never: a field that the model would silently ignore.
 
-use llm_provider_sdk::types::{ChatRequest, Error, Extras, ReasoningOptions, Tool};
+use llm_provider_sdk::json as sdk_json;
+use llm_provider_sdk::types::{ChatRequest, DroppedField, Error, Extras, ReasoningOptions, Tool};
 use serde_json::{Map, Value, json};
 
 use super::{Wish, claude};
@@ -14,7 +15,7 @@ use crate::target::{Family, Target};
 use crate::wire::Splice;
 
 /// Members of Converse's request that a caller may write as they are, at the top or under `bedrock`.
-const OWN: &[&str] = &[
+pub(crate) const OWN: &[&str] = &[
     "additionalModelRequestFields",
     "additionalModelResponseFieldPaths",
     "guardrailConfig",
@@ -27,6 +28,10 @@ const OWN: &[&str] = &[
 /// Fields that the host has acted on, and those with which OpenAI's clients ask for nothing.
 const SERVED: &[&str] = &["stream", "stream_options"];
 const SAYS_NOTHING: &[&str] = &["false", "0", "{}", "[]", "null", r#"["text"]"#];
+
+/// OpenAI's fields that Bedrock has under other names.
+const TIER: &str = "service_tier";
+const METADATA: &str = "metadata";
 
 /// Most pairs of `requestMetadata`.
 const MOST_METADATA: usize = 16;
@@ -260,15 +265,15 @@ fn take_own(
             known if OWN.contains(&known) => _ = own.insert(name, value),
             known if SERVED.contains(&known) || SAYS_NOTHING.contains(&text.trim()) => {}
             known if family == Family::Claude && claude::FIELDS.contains(&known) => {}
-            "service_tier" => match value.as_str() {
+            TIER => match value.as_str() {
                 Some("auto") => {}
                 Some(tier) if TIERS.contains(&tier) => {
                     own.insert("serviceTier".to_owned(), json!({ "type": tier }));
                 }
                 _ => report.add(name, "Bedrock's tiers are `default`, `flex`, `priority` and `reserved`"),
             },
-            "metadata" => {
-                let pairs = metadata(value, report);
+            METADATA => {
+                let pairs = fitting(value, report);
                 if !pairs.is_empty() {
                     own.insert("requestMetadata".to_owned(), Value::Object(pairs));
                 }
@@ -290,9 +295,35 @@ fn take_own(
     Ok(own)
 }
 
+/// The tier that a request names in OpenAI's way, if Bedrock has it. Any other stays in the fields.
+///
+/// Errors: as for any field that is not JSON.
+pub(crate) fn tier(extra: &mut Extras) -> Result<Option<String>, Error> {
+    let named = extra.iter().find(|(name, _)| name == TIER);
+    let tier: Option<String> = named.and_then(|(_, text)| serde_json::from_str(text).ok());
+    match tier.as_deref() {
+        Some("auto") => sdk_json::take_extra::<String>(extra, TIER).map(|_| None),
+        Some(tier) if TIERS.contains(&tier) => sdk_json::take_extra(extra, TIER),
+        _ => Ok(None),
+    }
+}
+
+/// OpenAI's metadata as Bedrock takes them, if there are any.
+///
+/// Errors: as for any field that is not JSON.
+pub(crate) fn metadata(extra: &mut Extras, dropped: &mut Vec<DroppedField>) -> Result<Option<Value>, Error> {
+    let Some(value) = sdk_json::take_extra::<Value>(extra, METADATA)? else {
+        return Ok(None);
+    };
+    let mut report = Report::default();
+    let pairs = fitting(value, &mut report);
+    dropped.extend(report.into_dropped());
+    Ok((!pairs.is_empty()).then_some(Value::Object(pairs)))
+}
+
 /// OpenAI's metadata, of which Bedrock's log takes pairs of short and plain texts. It would refuse the
 /// whole request for another.
-fn metadata(value: Value, report: &mut Report) -> Map<String, Value> {
+fn fitting(value: Value, report: &mut Report) -> Map<String, Value> {
     let Value::Object(pairs) = value else {
         report.add("metadata", "Bedrock's `requestMetadata` holds pairs of texts");
         return Map::new();

@@ -9,12 +9,14 @@
 
 use std::borrow::Cow;
 
-use crate::target::Family;
+use crate::target::{Family, Target};
 
 /// Most characters of a name or an id.
 const LONGEST: usize = 64;
 /// How many of them tell a text from others: eight digits and what parts them from the rest.
 const MARK: usize = 9;
+/// Mistral's models for which the service fits the ids that it gave out.
+const OLDER_MISTRAL: &[&str] = &["-2402", "-2407", "-2502"];
 /// Characters of an id at Mistral.
 const MISTRAL: usize = 9;
 
@@ -24,9 +26,14 @@ pub(super) fn tool(name: &str) -> Cow<'_, str> {
 }
 
 /// The id of a call.
-pub(super) fn call(id: &str, family: Family) -> Cow<'_, str> {
-    if family == Family::Mistral {
+pub(super) fn call<'a>(id: &'a str, target: &Target) -> Cow<'a, str> {
+    if target.family == Family::Mistral {
         let fits = id.len() == MISTRAL && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // For its older models the service turns its own ids into theirs.
+        let own = id.starts_with("tooluse_") && OLDER_MISTRAL.iter().any(|model| target.base.contains(model));
+        if own && id.len() <= LONGEST {
+            return Cow::Borrowed(id);
+        }
         return if fits { Cow::Borrowed(id) } else { Cow::Owned(short(id)) };
     }
     fitted(id, |char| char.is_ascii_alphanumeric() || "_.:-".contains(char), "call")
@@ -89,16 +96,24 @@ mod tests {
         assert!(seen[0].starts_with("a_b-"), "{seen:?}");
     }
 
+    fn target(model: &str) -> Target {
+        let settings = serde_json::from_value(serde_json::json!({"region": "us-east-1"})).unwrap();
+        Target::resolve(model, &crate::request::Wish::default(), &settings).unwrap()
+    }
+
     #[test]
     fn ids_of_calls() {
+        let claude = target("anthropic.claude-sonnet-4-5-20250929-v1:0");
+        let mistral = target("mistral.ministral-3-14b-instruct");
+        let older = target("us.mistral.pixtral-large-2502-v1:0");
         for id in ["tooluse_bpe71yCfRu2b5i-nKGDr5g", "functions.f:0", "call_1"] {
-            assert_eq!(call(id, Family::Claude), id);
+            assert_eq!(call(id, &claude), id);
         }
         for id in ["", "a|b", &"c".repeat(80)] {
-            let sent = call(id, Family::Claude).into_owned();
+            let sent = call(id, &claude).into_owned();
             assert!((1..=64).contains(&sent.len()) && !sent.contains('|'), "{sent}");
         }
-        assert_eq!(call("aB3456789", Family::Mistral), "aB3456789");
+        assert_eq!(call("aB3456789", &mistral), "aB3456789");
         let mut seen = Vec::new();
         for id in [
             "tooluse_bpe71yCfRu2b5i-nKGDr5g",
@@ -106,7 +121,7 @@ mod tests {
             "a",
             "call_1",
         ] {
-            let sent = call(id, Family::Mistral).into_owned();
+            let sent = call(id, &mistral).into_owned();
             assert!(
                 sent.len() == 9 && sent.bytes().all(|byte| byte.is_ascii_alphanumeric()),
                 "{sent}"
@@ -114,5 +129,7 @@ mod tests {
             assert!(!seen.contains(&sent), "{id}");
             seen.push(sent);
         }
+        let own = "tooluse_bpe71yCfRu2b5i-nKGDr5g";
+        assert_eq!((call(own, &older).as_ref(), call("a", &older).len()), (own, 9));
     }
 }
