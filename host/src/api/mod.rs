@@ -73,12 +73,39 @@ pub fn router(front: Front) -> Router {
 async fn unknown_address(request: Request) -> Response {
     let path = request.uri().path();
     let error = GatewayError::RouteNotFound {
-        message: format!(
-            "there is nothing at `{path}`; a client's base URL must end in `/v1`, e.g. `http://127.0.0.1:8080/v1`"
-        ),
+        message: nothing_at(path),
         wrong_method: false,
     };
     error::respond(&error, Dialect::of(path))
+}
+
+/// APIs for conversations that the host does not speak, though clients that speak several try them first.
+const OTHER_CONVERSATIONS: [&str; 2] = ["/v1/messages", "/v1/responses"];
+
+/// What to say of an address that leads nowhere: mostly the client's base URL is wrong, or it speaks
+/// another API.
+fn nothing_at(path: &str) -> String {
+    let is = |api: &&str| {
+        path.strip_prefix(*api)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if OTHER_CONVERSATIONS.iter().any(is) {
+        return format!(
+            "the host does not serve `{path}`: let the client ask by chat completions (`POST /v1/chat/completions`), \
+             or by the provider's own API at `/providers/NAME{path}`"
+        );
+    }
+    if path.starts_with("/v1/v1/") {
+        return format!(
+            "there is nothing at `{path}`; the client adds `/v1` by itself, so its base URL must not end in it"
+        );
+    }
+    if path.starts_with("/v1/") {
+        return format!(
+            "there is nothing at `{path}`; what only one provider has is at its own API, `/providers/NAME{path}`"
+        );
+    }
+    format!("there is nothing at `{path}`; a client's base URL must end in `/v1`, e.g. `http://127.0.0.1:8080/v1`")
 }
 
 async fn wrong_method(request: Request) -> Response {

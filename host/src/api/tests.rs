@@ -723,6 +723,26 @@ async fn refusals_are_in_openais_form() {
 }
 
 #[tokio::test]
+async fn an_address_that_leads_nowhere_says_where_to_go() {
+    let mut running = running().await;
+    for (path, advice) in [
+        ("/chat/completions", "base URL must end in `/v1`"),
+        ("/", "base URL must end in `/v1`"),
+        ("/v1/v1/chat/completions", "must not end in it"),
+        ("/v1/responses", "`POST /v1/chat/completions`"),
+        ("/v1/responses/r1/cancel", "`/providers/NAME/v1/responses/r1/cancel`"),
+        ("/v1/messages", "`POST /v1/chat/completions`"),
+        ("/v1/messages_of_another", "`/providers/NAME/v1/messages_of_another`"),
+        ("/v1/files", "`/providers/NAME/v1/files`"),
+    ] {
+        let (head, body) = running.json(request(Method::POST, path, "{}")).await;
+        let message = body["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(head.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(message.contains(advice) && message.contains(path), "{path}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn a_failure_behind_the_front() {
     let mut running = running().await;
     *running.script.fail.lock().unwrap() = Some(GatewayError::Overloaded);

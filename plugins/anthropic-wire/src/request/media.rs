@@ -17,6 +17,10 @@ enum Kind {
     Document,
 }
 
+/// How names and addresses of each kind end.
+const IMAGE_ENDS: &[&str] = &[".png", ".jpg", ".jpeg", ".gif", ".webp"];
+const DOCUMENT_ENDS: &[&str] = &[".pdf", ".txt"];
+
 /// Members of each block that the API knows beside its source.
 const IMAGE_FIELDS: &[&str] = &["transformations"];
 const DOCUMENT_FIELDS: &[&str] = &["title", "context", "citations"];
@@ -91,21 +95,31 @@ fn kind(media: &Media, media_type: &str, at: &str) -> Result<Kind, Error> {
     }
 }
 
-/// Nobody said what it is: an address or an id of a picture has OpenAI's `detail` or no name, a
-/// document has a name or an address that ends like one.
+/// Nobody said what it is: a name tells it by its end, else an address by its path. What has OpenAI's
+/// `detail` is a picture, and so is an address that tells nothing.
 fn guess(media: &Media) -> Kind {
-    match &media.source {
-        MediaSource::Url(url) => {
-            let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-            if media.detail.is_none() && (path.ends_with(".pdf") || path.ends_with(".txt")) {
-                Kind::Document
-            } else {
-                Kind::Image
-            }
-        }
-        MediaSource::File(_) if media.detail.is_some() => Kind::Image,
-        MediaSource::File(_) | MediaSource::Inline(_) => Kind::Document,
+    if media.detail.is_some() {
+        return Kind::Image;
     }
+    let path = match &media.source {
+        MediaSource::Url(url) => url.split(['?', '#']).next(),
+        _ => None,
+    };
+    let ends = |text: &str, with: &[&str]| {
+        let text = text.to_ascii_lowercase();
+        with.iter().any(|end| text.ends_with(end))
+    };
+    let told = media.name.as_deref().into_iter().chain(path).find_map(|text| {
+        if ends(text, DOCUMENT_ENDS) {
+            Some(Kind::Document)
+        } else {
+            ends(text, IMAGE_ENDS).then_some(Kind::Image)
+        }
+    });
+    told.unwrap_or(match &media.source {
+        MediaSource::Url(_) if media.name.is_none() => Kind::Image,
+        _ => Kind::Document,
+    })
 }
 
 fn inline(bytes: Vec<u8>, kind: Kind, media_type: &str, at: &str) -> Result<Object, Error> {

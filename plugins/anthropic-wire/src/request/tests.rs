@@ -412,6 +412,35 @@ fn pictures_and_documents() {
 }
 
 #[test]
+fn a_name_or_an_address_tells_what_it_is() {
+    let url = |address: &str| MediaSource::Url(address.to_owned());
+    let file = || MediaSource::File("file_1".to_owned());
+    #[rustfmt::skip]
+    let cases = [
+        (url("https://e.example/a"),           None,            None,        "image"),
+        (url("https://e.example/A.PDF?x=1"),   None,            None,        "document"),
+        (url("https://e.example/get?id=7"),    Some("a.pdf"),   None,        "document"),
+        (url("https://e.example/get?id=7"),    Some("Report"),  None,        "document"),
+        (url("https://e.example/get?id=7"),    Some("a.PNG"),   None,        "image"),
+        (url("https://e.example/a.pdf"),       None,            Some("low"), "image"),
+        (file(),                               None,            None,        "document"),
+        (file(),                               None,            Some("auto"), "image"),
+        (file(),                               Some("a.webp"),  None,        "image"),
+    ];
+    for (source, name, detail, kind) in cases {
+        let mut media = Media::new("", source);
+        media.name = name.map(str::to_owned);
+        media.detail = detail.map(str::to_owned);
+        let what = format!("{media:?}");
+        let got = conversation(
+            "claude-sonnet-4-5",
+            vec![Message::new(Role::User, vec![Part::new(PartContent::Media(media))])],
+        );
+        assert_eq!(got.body["messages"][0]["content"][0]["type"], kind, "{what}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error() {
     let sounds = media("audio/wav", MediaSource::Inline(vec![1]));
     let word = media(
