@@ -47,9 +47,14 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, VaultError> {
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, VaultError> {
     match fs::canonicalize(path) {
         Ok(path) => Ok(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => std::path::absolute(path).map_err(failed("find", path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => absolute(path),
         Err(error) => Err(failed("find", path)(error)),
     }
+}
+
+/// The same path, which a change of directory does not redirect.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, VaultError> {
+    std::path::absolute(path).map_err(failed("find", path))
 }
 
 /// `path` with something appended to its file name.

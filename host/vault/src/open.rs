@@ -49,6 +49,7 @@ impl Vault {
             key,
         };
         let mut vault = Self {
+            asked: path.clone(),
             path: path.clone(),
             anchor: anchor.clone(),
             anchor_state: AnchorState::Off,
@@ -106,19 +107,19 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Reads the file again with the key at hand, for example because it has changed on disk. Edits that are not saved are
+    /// Reads the file again with the key at hand, for example because it has changed on disk, or a link to it was swapped. Edits that are not saved are
     /// not carried over.
     ///
     /// # Errors
     /// [`VaultError::Rekeyed`] when it has got new keys; else as [`Vault::open`].
     pub fn reopen(&self) -> Result<Self, VaultError> {
         let seen = self.anchor.read()?;
-        let image = read_image(&self.path)?;
+        let image = read_image(&self.asked)?;
         if image.header.vault != self.id || image.header.key_id != contents::key_id(&self.state.key, &self.id)? {
             return Err(older(&image.header, seen.as_ref()).unwrap_or(VaultError::Rekeyed));
         }
         image.check_tag(&self.state.key)?;
-        let mut vault = Self::unlocked(&self.path, image, self.state.key.clone(), &self.anchor)?;
+        let mut vault = Self::unlocked(&self.asked, image, self.state.key.clone(), &self.anchor)?;
         vault.anchor_state = vault
             .anchor
             .advance(seen, &vault.state.contents.anchor_key, &vault.as_seen())?;
@@ -149,7 +150,7 @@ impl Vault {
             slots,
             ..
         } = image.header;
-        let (path, anchor) = (disk::resolve(path)?, anchor.clone());
+        let (asked, path, anchor) = (disk::absolute(path)?, disk::resolve(path)?, anchor.clone());
         let state = State {
             revision,
             contents,
@@ -157,6 +158,7 @@ impl Vault {
             key,
         };
         Ok(Self {
+            asked,
             path,
             anchor,
             anchor_state: AnchorState::Off,

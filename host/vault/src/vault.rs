@@ -27,6 +27,9 @@ use crate::unlock::Method;
 ///
 /// Calls block (files, Argon2, the keyring); from async code they belong on a blocking thread.
 pub struct Vault {
+    /// Where the file is asked for, which may be a link that is swapped: there it is looked for again.
+    pub(crate) asked: PathBuf,
+    /// Where the file is that was opened: there it is written.
     pub(crate) path: PathBuf,
     pub(crate) anchor: Anchor,
     pub(crate) anchor_state: AnchorState,
@@ -162,7 +165,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Locked`] when another process writes for longer than `patience`; [`VaultError::ConcurrentEdit`] when
-    /// something that is touched has changed; [`VaultError::Rekeyed`]; whatever `change` gives; as [`Vault::save`].
+    /// something that is touched has changed, or a link leads to another file; [`VaultError::Rekeyed`]; whatever `change`
+    /// gives; as [`Vault::save`].
     pub fn edit_in_turn<T>(
         &mut self,
         patience: Duration,
@@ -174,9 +178,10 @@ impl Vault {
         };
         let lock = WriteLock::within(&self.path, patience)?.ok_or_else(locked)?;
         self.staged = None;
-        if disk::read(&self.path)?.is_none_or(|bytes| crypto::sha256(&bytes) != self.digest) {
+        if disk::read(&self.asked)?.is_none_or(|bytes| crypto::sha256(&bytes) != self.digest) {
             let newest = self.reopen()?;
-            if touching.iter().any(|name| !self.agrees(&newest, name)) {
+            let moved = newest.path != self.path;
+            if moved || touching.iter().any(|name| !self.agrees(&newest, name)) {
                 return Err(VaultError::ConcurrentEdit {
                     opened: self.state.revision,
                     found: Some(newest.state.revision),

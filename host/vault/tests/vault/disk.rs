@@ -157,6 +157,35 @@ fn a_symbolic_link_is_followed_and_stays() {
     assert_eq!(scene.open().unwrap().entries().len(), 3);
 }
 
+/// As Kubernetes swaps the files of a volume.
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_swapped_is_followed_when_the_vault_is_looked_at_again() {
+    use std::os::unix::fs::symlink;
+    let (scene, _) = Scene::filled();
+    let at = |name: &str| scene.directory.path().join(name);
+    for volume in ["one", "two"] {
+        fs::create_dir(at(volume)).unwrap();
+        fs::copy(&scene.vault, at(volume).join("vault")).unwrap();
+    }
+    symlink("one", at("data")).unwrap();
+    symlink("data/vault", at("link")).unwrap();
+    let mut vault = Vault::open(&at("link"), &scene.unlock(), &scene.anchor()).unwrap();
+    let mut next = Vault::open(&at("two/vault"), &scene.unlock(), &Anchor::off()).unwrap();
+    next.edit(|draft| draft.set("c", entry("3"), NOW)).unwrap();
+    next.save().unwrap();
+    symlink("two", at("swapped")).unwrap();
+    fs::rename(at("swapped"), at("data")).unwrap();
+
+    let seen = vault.reopen().unwrap();
+    assert_eq!((seen.revision(), seen.entries().len()), (3, 3));
+    // The vault that was opened is another file than the one that would be written now.
+    let error = vault
+        .edit_in_turn(Duration::ZERO, &[], |draft| draft.set("d", entry("4"), NOW))
+        .unwrap_err();
+    assert_eq!(error.code(), "concurrent-edit");
+}
+
 #[test]
 fn a_huge_file_is_refused_before_it_is_read() {
     let (scene, _) = Scene::filled();
