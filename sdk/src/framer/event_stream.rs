@@ -99,12 +99,12 @@ impl fmt::Display for Fault {
             Self::TooLong { limit } => {
                 return write!(f, "the provider sent an event of more than {limit} bytes");
             }
-            Self::Length => "its lengths do not fit each other",
-            Self::PreludeChecksum => "the checksum of its lengths is wrong",
-            Self::Checksum => "its checksum is wrong",
-            Self::Headers => "its headers do not follow the format",
+            Self::Length => "the lengths do not fit each other",
+            Self::PreludeChecksum => "the checksum of the lengths is wrong",
+            Self::Checksum => "the checksum is wrong",
+            Self::Headers => "the headers do not follow the format",
         };
-        write!(f, "the provider's stream is damaged: a frame arrived of which {what}")
+        write!(f, "the provider's stream is damaged: in one of its frames {what}")
     }
 }
 
@@ -168,29 +168,28 @@ impl Framer {
             return out;
         }
         // A frame that lies in one piece is not copied into the buffer first.
-        let mut rest = bytes;
-        if !self.buffer.is_empty() {
-            self.buffer.extend_from_slice(bytes);
-            let buffer = std::mem::take(&mut self.buffer);
-            let used = self.frames(&buffer, &mut out);
-            self.keep(buffer.get(used..).unwrap_or_default());
+        if self.buffer.is_empty() {
+            let used = self.frames(bytes, &mut out);
+            if !self.failed {
+                self.buffer.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            }
             return out;
         }
-        let used = self.frames(rest, &mut out);
-        rest = rest.get(used..).unwrap_or_default();
-        self.keep(rest);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.extend_from_slice(bytes);
+        let used = self.frames(&buffer, &mut out);
+        if !self.failed {
+            // What is left is moved only when a frame was taken from before it: a large one comes in
+            // many pieces.
+            buffer.drain(..used);
+            self.buffer = buffer;
+        }
         out
     }
 
     /// Whether a frame has begun and not ended: a body that closes now was cut.
     pub fn in_frame(&self) -> bool {
         !self.buffer.is_empty()
-    }
-
-    fn keep(&mut self, rest: &[u8]) {
-        if !self.failed {
-            self.buffer.extend_from_slice(rest);
-        }
     }
 
     /// Takes the whole frames from the front. Gives how many bytes they are.

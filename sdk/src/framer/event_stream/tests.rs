@@ -131,3 +131,18 @@ fn vectors_of_the_protocol() {
     assert_eq!(frame.header("str"), Some("some str"));
     assert_eq!(frame.headers().len(), 10);
 }
+
+#[test]
+fn a_picture_of_megabytes_may_come_in_small_pieces() {
+    let payload = vec![0x5a; 4 << 20];
+    let mut bytes = encode(&[(":event-type", "chunk")], &payload);
+    bytes.extend(encode(&[(":event-type", "end")], b"{}"));
+    // Each piece is copied once; were all that waits copied with each, this would be 16 GiB.
+    let pieces: Vec<&[u8]> = bytes.chunks(512).collect();
+    let (frames, open) = feed(&pieces);
+    let sizes: Vec<usize> = frames
+        .iter()
+        .map(|frame| frame.as_ref().unwrap().payload().len())
+        .collect();
+    assert_eq!((sizes, open), (vec![payload.len(), 2], false));
+}
