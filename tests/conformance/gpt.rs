@@ -64,10 +64,34 @@ pub(crate) fn meaning(body: &Value) -> Value {
 pub(crate) fn completion(case: &Case) -> Result<Value, String> {
     let body = case.body();
     if !case.is_stream() {
-        return serde_json::from_str(&body).map_err(|error| error.to_string());
+        let whole = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+        return Ok(counted(with_messages(whole)));
     }
     let (chunks, _) = answer::chunks(&body, false)?;
-    answer::fold(&chunks)
+    Ok(counted(answer::fold(&chunks)?))
+}
+
+/// The completion with a message in each choice. Azure leaves it out where its filter held back the whole of it.
+fn with_messages(mut completion: Value) -> Value {
+    for choice in completion["choices"].as_array_mut().into_iter().flatten() {
+        if choice["message"].is_null() {
+            choice["message"] = json!({"role": "assistant", "content": null});
+        }
+    }
+    completion
+}
+
+/// The completion with reasoning among the tokens of the answer, as OpenAI counts it. Where a provider counts
+/// it apart, the total shows it.
+fn counted(mut completion: Value) -> Value {
+    let usage = &mut completion["usage"];
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let reasoning = count(&usage["completion_tokens_details"]["reasoning_tokens"]);
+    let answer = count(&usage["completion_tokens"]) + reasoning;
+    if reasoning > 0 && count(&usage["total_tokens"]) == count(&usage["prompt_tokens"]) + answer {
+        usage["completion_tokens"] = json!(answer);
+    }
+    completion
 }
 
 /// A completion's parts that count: what is there anyway, and what the host adds where the provider

@@ -102,8 +102,11 @@ pub(crate) fn located(error: Error, status: u16, headers: &[Header]) -> Error {
 pub(crate) fn is_error(fields: &Fields<'_>) -> bool {
     // Some servers write the member always, and empty where there is none.
     let told = |error: &RawValue| !is_empty(error.get()) && error.get() != "false";
-    fields.get("error").is_some_and(told)
-        || (!fields.has("choices") && fields.get("object").is_some_and(|object| object.get() == "\"error\""))
+    let whole = || {
+        // Cloudflare has a list.
+        fields.get("errors").is_some_and(told) || fields.get("object").is_some_and(|object| object.get() == "\"error\"")
+    };
+    fields.get("error").is_some_and(told) || (!fields.has("choices") && whole())
 }
 
 /// What an error's body says, wherever it says it.
@@ -416,6 +419,12 @@ mod tests {
                 ErrorKind::QuotaExhausted,
                 None,
                 false,
+            ),
+            (
+                r#"{"errors":[{"message":"m","code":5007}],"success":false,"result":{}}"#,
+                ErrorKind::Upstream,
+                None,
+                true,
             ),
         ] {
             let fields = Fields::parse(json).unwrap();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::multipart::Form;
 use crate::profile::Profile;
 use crate::request::fields::{Member, Members, raw};
-use crate::wire::media::extension;
+use crate::wire::media::{extension, from_url};
 use crate::wire::{Fields, is_empty, object, plain, read};
 use crate::{error, usage};
 
@@ -141,17 +141,17 @@ pub fn decode(body: &[u8], dropped: Vec<DroppedField>, profile: &Profile) -> Res
     let mut beside = Vec::new();
     for raw in fields.take_list("data") {
         let mut item: Fields<'_> = read(raw).ok_or_else(|| fault("a picture that is no object"))?;
-        let bytes = item.take_as::<String>("b64_json").map(|data| BASE64.decode(data));
-        let source = match (bytes, item.take_some_text("url")) {
-            (Some(Ok(bytes)), _) => MediaSource::Inline(bytes),
-            (None, Some(url)) => MediaSource::Url(url),
-            _ => return Err(fault("a picture without its bytes")),
+        let media = match (item.take_some_text("b64_json"), item.take_some_text("url")) {
+            // Some servers write the bytes as a `data:` URL.
+            (Some(data), _) if data.starts_with("data:") => from_url(data),
+            (Some(data), _) => {
+                let bytes = BASE64.decode(data).map_err(|_| fault("a picture that is no base64"))?;
+                Media::new(media_type.clone(), MediaSource::Inline(bytes))
+            }
+            (None, Some(url)) => from_url(url),
+            (None, None) => return Err(fault("a picture without its bytes")),
         };
-        let media_type = match &source {
-            MediaSource::Inline(_) => media_type.clone(),
-            _ => String::new(),
-        };
-        images.push(Media::new(media_type, source));
+        images.push(media);
         beside.push(item.into_extras());
     }
     if images.is_empty() {

@@ -74,7 +74,8 @@ fn choice(raw: &RawValue, at: usize, id: &str, asked: &Asked, profile: &Profile)
     let delta = fields.take_object("delta");
     let answer = match message.or(delta) {
         Some(message) => answer(message, profile),
-        None => continuation(&mut fields)?,
+        // Azure leaves the message out of an answer that its filter held back as a whole.
+        None => continuation(&mut fields).or_else(|| fields.has("finish_reason").then(Answer::default))?,
     };
     let word = fields.take_text("finish_reason").unwrap_or_default();
     let calls = !answer.calls.is_empty();
@@ -245,4 +246,26 @@ pub(crate) fn sound_of(data: Base64Pieces, transcript: String, mut extra: Extras
         extra,
         ..Part::new(PartContent::Media(media))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_was_held_back_has_no_message_but_an_end() {
+        let body = r#"{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"content_filter","logprobs":null,
+            "content_filter_results":{"hate":{"filtered":true,"severity":"high"}}}],
+            "usage":{"prompt_tokens":15,"completion_tokens":19}}"#;
+        let answer = decode(body.as_bytes(), Asked::default(), &Profile::OPENAI).unwrap();
+        let [choice] = answer.choices.as_slice() else {
+            panic!("one choice")
+        };
+        assert_eq!(choice.finish, FinishReason::ContentFilter);
+        assert!(choice.message.parts.is_empty());
+        assert_eq!(choice.extra.first().unwrap().0, "content_filter_results");
+        assert_eq!(answer.usage.unwrap().output, 19);
+        let nothing = r#"{"id":"c","model":"m","choices":[{"index":0},{}]}"#;
+        assert!(decode(nothing.as_bytes(), Asked::default(), &Profile::OPENAI).is_err());
+    }
 }

@@ -97,7 +97,7 @@ pub(super) fn finish(
         llm::FinishReason::Other(own) => ("stop", Some(own.as_str())),
     };
     object.field("finish_reason", word);
-    object.optional("native_finish_reason", detail.or(own));
+    object.optional("native_finish_reason", detail.or(own).filter(|own| *own != word));
 }
 
 fn encode_message(out: &mut BytesMut, message: &llm::Message, form: AnswerForm) {

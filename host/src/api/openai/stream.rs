@@ -108,7 +108,16 @@ impl Encoder {
             None => {}
         }
         if !self.own_events.is_empty() {
-            object.list("provider_events", std::mem::take(&mut self.own_events), |out, event| {
+            let events = std::mem::take(&mut self.own_events);
+            // A client of OpenAI's looks for a late field of the answer, e.g. `moderation`, under its own name.
+            let mut taken = [CHUNK_FIELDS, REPEATED, &["provider_events"]].concat();
+            for event in &events {
+                if !taken.contains(&event.kind.as_str()) {
+                    object.raw(&event.kind, &event.value);
+                    taken.push(&event.kind);
+                }
+            }
+            object.list("provider_events", events, |out, event| {
                 let mut entry = Object::begin(out);
                 entry.field("kind", &event.kind);
                 entry.raw("value", &event.value);

@@ -123,6 +123,28 @@ fn answers_with_bytes_and_with_addresses() {
 }
 
 #[test]
+fn bytes_may_be_a_data_url_and_what_is_empty_is_absent() {
+    for (item, image) in [
+        (
+            json!({"b64_json": "data:image/jpeg;base64,AAEC", "url": null}),
+            Media::new("image/jpeg", MediaSource::Inline(vec![0, 1, 2])),
+        ),
+        (
+            json!({"url": "data:image/webp;base64,AAEC"}),
+            Media::new("image/webp", MediaSource::Inline(vec![0, 1, 2])),
+        ),
+        (
+            json!({"b64_json": "", "url": "https://x/i.png"}),
+            Media::new("", MediaSource::Url("https://x/i.png".into())),
+        ),
+    ] {
+        let body = json!({"data": [item]}).to_string();
+        let answer = decode(body.as_bytes(), Vec::new(), &Profile::COMPATIBLE).unwrap();
+        assert_eq!(answer.images, [image], "{body}");
+    }
+}
+
+#[test]
 fn a_filters_findings_stand_beside_the_pictures() {
     let body = br#"{"created":1,"data":[{"revised_prompt":"one","url":"https://x/","content_filter_results":{"hate":{"filtered":false,"severity":"safe"}},"prompt_filter_results":{}}]}"#;
     let answer = decode(body, Vec::new(), &Profile::OPENAI).unwrap();

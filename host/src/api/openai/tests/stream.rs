@@ -459,6 +459,20 @@ fn events_of_the_providers_own_ride_on_a_chunk() {
         (&late[2]["choices"], &late[2]["provider_events"]),
         (&json!([]), &expected)
     );
+    // There they stand under their own name, too, where it is free.
+    assert_eq!(late[2]["moderation"], json!({"a": 1}));
+    for taken in ["id", "choices", "service_tier", "provider_events"] {
+        let own = ChatEvent::Other(llm::Annotated {
+            kind: taken.into(),
+            value: "7".into(),
+        });
+        let chunks = chunks(&streamed(
+            &start(),
+            &[own, finish(0, FinishReason::Stop), ChatEvent::Done],
+            AnswerForm::default(),
+        ));
+        assert_ne!(chunks[1][taken], json!(7), "{taken}");
+    }
 }
 
 #[test]
