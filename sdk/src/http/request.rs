@@ -4,6 +4,8 @@
 //! none. Never: a header that the host owns (`host`, `content-length`, and with a credential every
 //! authentication header); the host refuses those.
 
+use std::io;
+
 use serde::Serialize;
 
 use super::{Body, Response};
@@ -77,7 +79,7 @@ impl Request {
     /// The value as a JSON body, with `content-type: application/json` unless one is there. A
     /// value that has no JSON form makes [`send`](Self::send) fail.
     pub fn json(mut self, value: &(impl Serialize + ?Sized)) -> Self {
-        match serde_json::to_vec(value) {
+        match json_text(value) {
             Ok(body) => self.inner.body = body,
             Err(error) => self.fault = Some(format!("the request has no JSON form: {error}")),
         }
@@ -133,6 +135,46 @@ impl Request {
     }
 }
 
+/// JSON of up to this many bytes is written in one go.
+const SHORT: usize = 1 << 20;
+
+/// The value as JSON text, in as much memory as it is long. A buffer that grows by doubling takes up to
+/// three times that, which a plugin does not have for a large document.
+fn json_text(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Vec<u8>> {
+    let mut first = Short::default();
+    serde_json::to_writer(&mut first, value)?;
+    let Short { text, length } = first;
+    if length <= SHORT {
+        return Ok(text);
+    }
+    let mut text = Vec::with_capacity(length);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text)
+}
+
+/// Keeps a short text, and of a longer one its length.
+#[derive(Default)]
+struct Short {
+    text: Vec<u8>,
+    length: usize,
+}
+
+impl io::Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length += bytes.len();
+        if self.length <= SHORT {
+            self.text.extend_from_slice(bytes);
+        } else {
+            self.text = Vec::new();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Why no credential could be had, as a failure of the request that needs it.
 pub(crate) fn refused(slot: &str, error: CredentialError) -> HttpError {
     match error {
@@ -146,5 +188,26 @@ pub(crate) fn refused(slot: &str, error: CredentialError) -> HttpError {
             "the credential granted for slot `{slot}` is no longer in the vault"
         )),
         CredentialError::Other(text) => HttpError::Credential(format!("credential slot `{slot}`: {text}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_takes_no_more_than_its_length() {
+        for length in [0, 7, SHORT - 2, SHORT - 1, 3 * SHORT] {
+            let value = "é".repeat(length / 2);
+            let text = json_text(&value).unwrap();
+            assert_eq!(serde_json::from_slice::<String>(&text).unwrap(), value);
+            assert!(
+                text.len() <= SHORT || text.capacity() == text.len(),
+                "{}",
+                text.capacity()
+            );
+        }
+        let unwritable = std::collections::HashMap::from([(vec![1], 1)]);
+        assert!(json_text(&unwritable).is_err());
     }
 }
