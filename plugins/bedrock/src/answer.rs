@@ -154,6 +154,8 @@ impl Answer {
 
     /// A call begins.
     pub fn call(&mut self, at: u32, id: &str, name: &str) {
+        // gpt-oss lets its own marks run into the name: `f<|channel|>commentary`.
+        let name = name.split("<|").next().map_or(name, str::trim_end);
         if self.context.answer_tool.as_deref() == Some(name) {
             self.calls.insert(at, Call::AsText);
             return;
@@ -304,6 +306,19 @@ mod tests {
             state_format: "bedrock",
             ..Context::default()
         })
+    }
+
+    #[test]
+    fn marks_of_the_model_are_no_part_of_a_tools_name() {
+        let mut answer = answer(None);
+        answer.call(0, "t1", "json<|channel|>commentary");
+        answer.finish("tool_use", Vec::new());
+        answer.done();
+        let whole = fold(answer.take()).unwrap();
+        let PartContent::ToolCall(call) = &whole.choices[0].message.parts[0].content else {
+            panic!("{whole:?}");
+        };
+        assert_eq!(call.name, "json");
     }
 
     #[test]

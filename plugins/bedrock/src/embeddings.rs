@@ -67,7 +67,7 @@ pub async fn embed(mut req: Request, settings: &Settings) -> Result<Response, Er
         return Err(error::unsupported(
             "model",
             format!(
-                "{} is no model for embeddings that this adapter knows; it knows those of Titan, Cohere and Nova",
+                "{} is no model for embeddings that this adapter knows; it knows those of Titan, Cohere and Nova. For an ARN that does not tell its model, a rule in `models` says it as `base_model`",
                 target.base
             ),
         ));

@@ -11,10 +11,12 @@ mod fields;
 mod media;
 mod messages;
 mod names;
+mod renamed;
 mod tools;
 mod turns;
 
-pub(crate) use fields::{OWN, metadata, tier};
+pub(crate) use fields::OWN;
+pub(crate) use renamed::{metadata, tier};
 
 use aws_sdk_bedrockruntime::operation::converse::ConverseInput;
 use aws_sdk_bedrockruntime::operation::converse_stream::ConverseStreamInput;

@@ -147,6 +147,16 @@ impl Target {
         self.id.starts_with("arn:") && self.id.contains(":prompt/")
     }
 
+    /// Whether it is one of OpenAI's newer models, which are not those with open weights.
+    pub fn is_gpt(&self) -> bool {
+        self.base.contains("openai.gpt-") && !self.base.contains("gpt-oss")
+    }
+
+    /// Whether it is one of these models.
+    pub fn is_one_of(&self, models: &[&str]) -> bool {
+        models.iter().any(|model| self.base.contains(model))
+    }
+
     /// The origin of `bedrock-runtime` for it.
     pub fn origin(&self, settings: &Settings) -> Result<String, Error> {
         runtime_origin(&self.region, settings)

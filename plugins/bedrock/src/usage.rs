@@ -31,7 +31,8 @@ pub fn decode(mut usage: Object) -> Usage {
     let read = read.0.or(read.1).unwrap_or(0);
     let write = write.0.or(write.1).unwrap_or(0);
     let details: Vec<Written> = usage.take_as("cacheDetails").unwrap_or_default();
-    let hours = details.iter().filter(|detail| detail.ttl.ends_with('h'));
+    // `1h`, and `T1H` in some regions.
+    let hours = details.iter().filter(|detail| detail.ttl.ends_with(['h', 'H']));
     let long = hours.map(|detail| detail.tokens as u64).sum::<u64>().min(write);
     let cached = read + write;
     let includes_cache = cached > 0 && input >= cached && total == Some(input + output);
@@ -75,6 +76,10 @@ mod tests {
             (
                 r#"{"inputTokens":10,"outputTokens":1,"totalTokens":111,"cacheWriteInputTokens":100,"cacheDetails":[{"ttl":"1h","inputTokens":60},{"ttl":"5m","inputTokens":40}]}"#,
                 (10, 0, 40, 60, 1),
+            ),
+            (
+                r#"{"inputTokens":10,"outputTokens":1,"totalTokens":21,"cacheWriteInputTokens":10,"cacheDetails":[{"ttl":"T1H","inputTokens":6,"newer":{}},{"ttl":"T5M","inputTokens":4}]}"#,
+                (10, 0, 4, 6, 1),
             ),
             (
                 r#"{"inputTokens":28.0,"outputTokens":1.0,"totalTokens":29.0}"#,

@@ -12,8 +12,9 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
+use aws_sdk_bedrockruntime::types::ToolChoice;
 use aws_smithy_types::Document;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Sets a member of a JSON object. Anything else has none, and stays.
 pub fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
@@ -31,6 +32,7 @@ pub struct Splice {
     texts: Vec<String>,
     members: Map<String, Value>,
     model_tools: Vec<Value>,
+    model_choice: Option<Value>,
 }
 
 impl Default for Splice {
@@ -41,6 +43,7 @@ impl Default for Splice {
             texts: Vec::new(),
             members: Map::new(),
             model_tools: Vec::new(),
+            model_choice: None,
         }
     }
 }
@@ -69,6 +72,22 @@ impl Splice {
     /// Adds to the tools in the model's own form, which Converse passes on beside its own.
     pub fn model_tool(&mut self, tool: Value) {
         self.model_tools.push(tool);
+    }
+
+    /// Sets a choice among tools that is for one call only, in the model's own form.
+    pub fn limit_choice(&mut self, choice: Option<&ToolChoice>) {
+        let mut limited = match choice {
+            Some(ToolChoice::Any(_)) => json!({"type": "any"}),
+            Some(ToolChoice::Tool(tool)) => json!({"type": "tool", "name": tool.name}),
+            _ => json!({"type": "auto"}),
+        };
+        set(&mut limited, "disable_parallel_tool_use", true);
+        self.model_choice = Some(limited);
+    }
+
+    /// That choice.
+    pub fn take_model_choice(&mut self) -> Option<Value> {
+        self.model_choice.take()
     }
 
     /// The tools in the model's own form.

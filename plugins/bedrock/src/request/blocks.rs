@@ -117,6 +117,10 @@ impl Encoder<'_> {
                     (text, _) => text.map(ContentBlock::Text),
                 }
             }
+            PartContent::Reasoning(_) if !of_assistant => {
+                self.report.add(at, "only the assistant's turns can hold it");
+                None
+            }
             PartContent::Reasoning(thought) => self.reasoning(thought, part.state.as_ref(), at)?,
             PartContent::ToolCall(call) => {
                 self.unknown(&part.extra, &[], at);
@@ -302,7 +306,7 @@ pub(super) fn cache_point(
 ) -> Result<Option<CachePointBlock>, Error> {
     // An opaque ARN may lead to a model that caches; the service judges then.
     let caches = match target.family {
-        Family::Claude => !WITHOUT_CACHE.iter().any(|name| target.base.contains(name)),
+        Family::Claude => !target.is_one_of(WITHOUT_CACHE),
         // Nova caches what was said, but no tools.
         Family::Nova => !of_tool,
         family => family == Family::Other,
@@ -311,7 +315,7 @@ pub(super) fn cache_point(
         report.add(at, "this model has no prompt cache for it");
         return Ok(None);
     }
-    let long = target.family == Family::Claude && !SHORT_CACHE.iter().any(|name| target.base.contains(name));
+    let long = target.family == Family::Claude && !target.is_one_of(SHORT_CACHE);
     let ttl = match hint.ttl_seconds {
         Some(seconds) if seconds > FIVE_MINUTES && long => Some(CacheTtl::OneHour),
         Some(seconds) if seconds > FIVE_MINUTES => {

@@ -4,10 +4,10 @@
 //! settings. Out: the members of the body that the SDK is not given, with numbers and orders as they
 //! were written. Never: a field that the model would silently ignore.
 
-use llm_provider_sdk::json as sdk_json;
-use llm_provider_sdk::types::{ChatRequest, DroppedField, Error, Extras, ReasoningOptions, Tool};
+use llm_provider_sdk::types::{ChatRequest, Error, Extras, ReasoningOptions, Sampling, Tool};
 use serde_json::{Map, Value, json};
 
+use super::renamed::{METADATA, TIER, TIERS, fitting};
 use super::{Wish, claude};
 use crate::report::Report;
 use crate::settings::{Guardrail, Settings};
@@ -28,16 +28,6 @@ pub(crate) const OWN: &[&str] = &[
 /// Fields that the host has acted on, and those with which OpenAI's clients ask for nothing.
 const SERVED: &[&str] = &["stream", "stream_options"];
 const SAYS_NOTHING: &[&str] = &["false", "0", "{}", "[]", "null", r#"["text"]"#];
-
-/// OpenAI's fields that Bedrock has under other names.
-const TIER: &str = "service_tier";
-const METADATA: &str = "metadata";
-
-/// Most pairs of `requestMetadata`.
-const MOST_METADATA: usize = 16;
-
-/// Tiers that Bedrock has, under OpenAI's names for them.
-const TIERS: &[&str] = &["default", "flex", "priority", "reserved"];
 
 /// What Nova 2 refuses while it thinks with most effort, with OpenAI's names.
 const NOT_WITH_MOST_EFFORT: &[(&str, &str)] = &[
@@ -83,6 +73,15 @@ pub(super) fn plan(request: &ChatRequest, target: &Target, answer_tool: Option<&
         return claude::plan(request, target, answer_tool, report).unwrap_or_default();
     }
     let mut plan = Plan::default();
+    if target.is_gpt() {
+        // The newest models of OpenAI are not sampled by the caller.
+        plan.inference("maxTokens", request.sampling.max_output_tokens.map(Value::from));
+        unsampled(&request.sampling, report);
+        if let Some(options) = &request.reasoning {
+            reasoning(options, target, &mut plan, report);
+        }
+        return plan;
+    }
     let wish = &request.sampling;
     plan.inference("maxTokens", wish.max_output_tokens.map(Value::from));
     plan.inference("temperature", temperature(wish.temperature, report).map(Value::from));
@@ -136,6 +135,28 @@ pub(super) fn plan(request: &ChatRequest, target: &Target, answer_tool: Option<&
     plan
 }
 
+/// Reports every wish on how to choose tokens.
+fn unsampled(wish: &Sampling, report: &mut Report) {
+    let said = [
+        ("temperature", wish.temperature.is_some_and(|value| value != 1.0)),
+        ("top_p", wish.top_p.is_some_and(|value| value != 1.0)),
+        ("top_k", wish.top_k.is_some()),
+        ("stop", !wish.stop.is_empty()),
+        ("seed", wish.seed.is_some()),
+        (
+            "frequency_penalty",
+            wish.frequency_penalty.is_some_and(|value| value != 0.0),
+        ),
+        (
+            "presence_penalty",
+            wish.presence_penalty.is_some_and(|value| value != 0.0),
+        ),
+    ];
+    for (name, _) in said.iter().filter(|(_, said)| *said) {
+        report.add(*name, "this model has no such parameter");
+    }
+}
+
 /// Converse's range ends where OpenAI's has its middle.
 fn temperature(wish: Option<f64>, report: &mut Report) -> Option<f64> {
     let wish = wish?;
@@ -163,7 +184,27 @@ fn reasoning(options: &ReasoningOptions, target: &Target, plan: &mut Plan, repor
         );
     }
     let Some(effort) = effort else { return };
-    if target.base.contains("nova-2") {
+    if target.is_gpt() {
+        let own = options.effort.as_deref().filter(|effort| *effort != "minimal");
+        plan.additional
+            .insert("reasoning".to_owned(), json!({ "effort": own.unwrap_or(effort) }));
+    } else if target.base.contains("qwen.") {
+        let known = if effort == "low" { "low" } else { "high" };
+        match effort {
+            "none" => report.add(
+                "reasoning_effort",
+                "this model is not told to think, so it need not be told not to",
+            ),
+            _ => {
+                _ = plan
+                    .additional
+                    .insert("reasoning_config".to_owned(), Value::from(known))
+            }
+        }
+        if effort == "medium" {
+            report.add("reasoning_effort", "this model knows `low` and `high`; `high` was sent");
+        }
+    } else if target.base.contains("nova-2") {
         let config = match effort {
             "none" => json!({"type": "disabled"}),
             effort => json!({"type": "enabled", "maxReasoningEffort": effort}),
@@ -220,6 +261,9 @@ pub(super) fn write(
     let model_tools = splice.take_model_tools();
     if !model_tools.is_empty() {
         additional.insert("tools".to_owned(), Value::from(model_tools));
+    }
+    if let Some(choice) = splice.take_model_choice() {
+        additional.insert("tool_choice".to_owned(), choice);
     }
     if request.user.is_some() {
         report.add(
@@ -293,59 +337,6 @@ fn take_own(
         }
     }
     Ok(own)
-}
-
-/// The tier that a request names in OpenAI's way, if Bedrock has it. Any other stays in the fields.
-///
-/// Errors: as for any field that is not JSON.
-pub(crate) fn tier(extra: &mut Extras) -> Result<Option<String>, Error> {
-    let named = extra.iter().find(|(name, _)| name == TIER);
-    let tier: Option<String> = named.and_then(|(_, text)| serde_json::from_str(text).ok());
-    match tier.as_deref() {
-        Some("auto") => sdk_json::take_extra::<String>(extra, TIER).map(|_| None),
-        Some(tier) if TIERS.contains(&tier) => sdk_json::take_extra(extra, TIER),
-        _ => Ok(None),
-    }
-}
-
-/// OpenAI's metadata as Bedrock takes them, if there are any.
-///
-/// Errors: as for any field that is not JSON.
-pub(crate) fn metadata(extra: &mut Extras, dropped: &mut Vec<DroppedField>) -> Result<Option<Value>, Error> {
-    let Some(value) = sdk_json::take_extra::<Value>(extra, METADATA)? else {
-        return Ok(None);
-    };
-    let mut report = Report::default();
-    let pairs = fitting(value, &mut report);
-    dropped.extend(report.into_dropped());
-    Ok((!pairs.is_empty()).then_some(Value::Object(pairs)))
-}
-
-/// OpenAI's metadata, of which Bedrock's log takes pairs of short and plain texts. It would refuse the
-/// whole request for another.
-fn fitting(value: Value, report: &mut Report) -> Map<String, Value> {
-    let Value::Object(pairs) = value else {
-        report.add("metadata", "Bedrock's `requestMetadata` holds pairs of texts");
-        return Map::new();
-    };
-    let mut out = Map::new();
-    for (name, value) in pairs {
-        let fits = !name.is_empty() && is_plain(&name) && value.as_str().is_some_and(is_plain);
-        if fits && out.len() < MOST_METADATA {
-            out.insert(name, value);
-        } else {
-            report.add(
-                format!("metadata.{name}"),
-                "Bedrock's `requestMetadata` holds up to 16 pairs of texts of 256 letters, digits, spaces and :_@$#=/+,-.",
-            );
-        }
-    }
-    out
-}
-
-fn is_plain(text: &str) -> bool {
-    let fits = |char: char| char.is_ascii_alphanumeric() || char.is_ascii_whitespace() || ":_@$#=/+,-.".contains(char);
-    text.len() <= 256 && text.chars().all(fits)
 }
 
 /// Adds what the caller gave: objects are joined, all else counts more than what is there.

@@ -78,10 +78,13 @@ pub(super) fn encode(
             _ => turns.push(OpenTurn { role, content }),
         }
     }
+    for turn in &mut turns {
+        turn.content = results_first(std::mem::take(&mut turn.content));
+    }
     turns::fit(&mut system, &mut turns, target, encoder.report)?;
     let close = |turn: OpenTurn| {
-        let content = results_first(turn.content);
-        built(Turn::builder().role(turn.role).set_content(Some(content)).build())
+        let OpenTurn { role, content } = turn;
+        built(Turn::builder().role(role).set_content(Some(content)).build())
     };
     Ok(Conversation {
         system,

@@ -30,7 +30,7 @@ pub(super) fn call<'a>(id: &'a str, target: &Target) -> Cow<'a, str> {
     if target.family == Family::Mistral {
         let fits = id.len() == MISTRAL && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         // For its older models the service turns its own ids into theirs.
-        let own = id.starts_with("tooluse_") && OLDER_MISTRAL.iter().any(|model| target.base.contains(model));
+        let own = id.starts_with("tooluse_") && target.is_one_of(OLDER_MISTRAL);
         if own && id.len() <= LONGEST {
             return Cow::Borrowed(id);
         }

@@ -253,6 +253,12 @@ fn cache_points_stand_behind_what_they_cover() {
 fn turns_that_the_service_would_refuse() {
     let assistant = |text: &str| Neutral::text(Role::Assistant, text);
     let (body, dropped) = written(ask(CLAUDE, vec![assistant("Welcome!"), user("Hi")]));
+    assert_eq!(
+        (&body["messages"][0]["role"], dropped.len()),
+        (&json!("assistant"), 0),
+        "Claude takes it"
+    );
+    let (body, dropped) = written(ask(NOVA, vec![assistant("Welcome!"), user("Hi")]));
     assert_eq!(body["messages"][0]["role"], "user");
     assert_eq!(body["messages"][1]["content"][0]["text"], "Welcome!");
     assert_eq!(dropped, ["messages"]);
@@ -449,6 +455,9 @@ fn reasoning_goes_back_only_to_its_own() {
         ])
     );
     assert_eq!(dropped, ["messages[1].content[2]", "messages[1].content[3]"]);
+    let (body, dropped_of_user) = written(ask(CLAUDE, vec![Neutral::new(Role::User, parts)]));
+    assert_eq!(body["messages"][0]["content"], json!([{"text": "answer"}]));
+    assert_eq!(dropped_of_user.len(), 4);
     let (body, dropped) = written(ask(NOVA, messages));
     assert_eq!(body["messages"][1]["content"], json!([{"text": "answer"}]));
     assert_eq!(dropped.len(), 4);
@@ -772,4 +781,129 @@ fn tools_in_anthropics_form_bring_their_betas() {
     assert_eq!(fields["anthropic_beta"], json!(["computer-use-2025-01-24"]));
     assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 1);
     assert_eq!(dropped, Vec::<String>::new());
+}
+
+#[test]
+fn results_of_tools_stand_alone_where_a_model_wants_it() {
+    let document = || {
+        let media = Media::new("application/pdf", MediaSource::Inline(vec![1]));
+        Part::new(PartContent::Media(media))
+    };
+    let messages = |rest: Part| {
+        vec![
+            user("one"),
+            Neutral::new(Role::Assistant, vec![call("a", "{}")]),
+            Neutral::new(Role::Tool, vec![result("a", "1")]),
+            Neutral::new(Role::User, vec![rest]),
+        ]
+    };
+    for (model, rest, turns) in [
+        ("us.meta.llama4-maverick-17b-instruct-v1:0", Part::text("two"), 5),
+        ("us.mistral.pixtral-large-2502-v1:0", Part::text("two"), 5),
+        ("us.writer.palmyra-x4-v1:0", Part::text("two"), 5),
+        (CLAUDE, Part::text("two"), 3),
+        (CLAUDE, document(), 5),
+        (NOVA, document(), 3),
+    ] {
+        let mut request = ask(model, messages(rest));
+        request.tools = vec![function("f", "{}")];
+        let (body, dropped) = written(request);
+        let sent = body["messages"].as_array().unwrap();
+        assert_eq!(sent.len(), turns, "{model}: {body}");
+        assert_eq!(
+            dropped.contains(&"messages".to_owned()),
+            turns == 5 || model == NOVA,
+            "{model}: {dropped:?}"
+        );
+        if turns == 5 {
+            assert_eq!(sent[2]["content"].as_array().unwrap().len(), 1);
+            assert_eq!(sent[3], json!({"role": "assistant", "content": [{"text": "."}]}));
+        }
+    }
+}
+
+#[test]
+fn openais_newer_models_are_not_sampled() {
+    let mut request = ask("us.openai.gpt-5.6-sol", vec![user("Hi")]);
+    request.sampling.temperature = Some(0.2);
+    request.sampling.top_p = Some(0.5);
+    request.sampling.stop = vec!["x".to_owned()];
+    request.sampling.max_output_tokens = Some(64);
+    let with = |effort: &str| ReasoningOptions {
+        effort: Some(effort.to_owned()),
+        ..ReasoningOptions::default()
+    };
+    request.reasoning = Some(with("max"));
+    let (body, dropped) = written(request);
+    assert_eq!(body["inferenceConfig"], json!({"maxTokens": 64}));
+    assert_eq!(
+        body["additionalModelRequestFields"],
+        json!({"reasoning": {"effort": "max"}})
+    );
+    assert_eq!(dropped, ["temperature", "top_p", "stop"]);
+    let mut request = ask("qwen.qwen3-32b-v1:0", vec![user("Hi")]);
+    for (effort, sent, reports) in [
+        ("low", json!("low"), 0),
+        ("medium", json!("high"), 1),
+        ("none", Value::Null, 1),
+    ] {
+        request.reasoning = Some(with(effort));
+        let (body, dropped) = written(request.clone());
+        assert_eq!(body["additionalModelRequestFields"]["reasoning_config"], sent);
+        assert_eq!(dropped.len(), reports, "{effort}");
+    }
+}
+
+#[test]
+fn one_call_only_is_for_claude_to_keep() {
+    let mut request = ask(CLAUDE, vec![user("Hi")]);
+    request.tools = vec![function("a.b", "{}"), function("g", "{}")];
+    request.parallel_tool_calls = Some(false);
+    for (choice, kind) in [
+        (None, "auto"),
+        (Some(ToolChoice::Auto), "auto"),
+        (Some(ToolChoice::Required), "any"),
+        (Some(ToolChoice::Named("a.b".to_owned())), "tool"),
+    ] {
+        request.tool_choice = choice;
+        let (body, dropped) = written(request.clone());
+        let own = &body["additionalModelRequestFields"]["tool_choice"];
+        assert_eq!(
+            (&own["type"], &own["disable_parallel_tool_use"]),
+            (&json!(kind), &json!(true))
+        );
+        assert_eq!(
+            own.get("name"),
+            (kind == "tool").then(|| &body["toolConfig"]["tools"][0]["toolSpec"]["name"])
+        );
+        assert_eq!(
+            body["toolConfig"].get("toolChoice"),
+            None,
+            "the two would contradict each other"
+        );
+        assert_eq!(dropped, Vec::<String>::new());
+    }
+    request.model = NOVA.to_owned();
+    assert_eq!(written(request).1, ["parallel_tool_calls"]);
+}
+
+#[test]
+fn claude_models_that_bedrock_does_not_hold() {
+    for (model, forced) in [
+        ("us.anthropic.claude-sonnet-5", true),
+        ("us.anthropic.claude-opus-5-5", false),
+    ] {
+        let mut request = ask(model, vec![user("Hi")]);
+        request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
+            name: "City".to_owned(),
+            description: None,
+            schema: r#"{"type":"object"}"#.to_owned(),
+            strict: Some(true),
+        }));
+        let (body, _) = written(request);
+        assert_eq!(body.get("outputConfig"), None, "{model}");
+        let config = &body["toolConfig"];
+        assert_eq!(config["tools"][0]["toolSpec"]["name"], "structured_answer", "{model}");
+        assert!(forced || config.get("toolChoice").is_none(), "{model}: {config}");
+    }
 }

@@ -25,6 +25,19 @@ use crate::wire::Splice;
 /// Name of the tool that stands for a response format.
 const ANSWER_TOOL: &str = "structured_answer";
 
+/// Claude models whose schemas of answers and strict tools Bedrock refuses, though Anthropic takes them.
+const NOT_HELD: &[&str] = &[
+    "claude-opus-4-1",
+    "claude-opus-4-7",
+    "claude-opus-4-8",
+    "claude-opus-5",
+    "claude-fable-5",
+    "claude-sonnet-5",
+];
+
+/// Models that cannot be made to call a tool.
+const NOT_FORCED: &[&str] = &["claude-opus-5-5"];
+
 /// A schema that takes any arguments.
 const ANY_ARGUMENTS: &str = r#"{"type":"object"}"#;
 
@@ -88,7 +101,7 @@ pub(super) fn renamed(request: &ChatRequest, called: &[String]) -> Vec<(String, 
 /// Whether Bedrock can hold what a model writes to a schema.
 fn is_held(target: &Target) -> bool {
     match target.family {
-        Family::Claude => Model::named(&target.base).structured_output,
+        Family::Claude => Model::named(&target.base).structured_output && !target.is_one_of(NOT_HELD),
         Family::Nova
         | Family::Titan
         | Family::Jurassic
@@ -187,7 +200,20 @@ pub(super) fn encode(
     }
     let wanted = allowed.map_or_else(|| request.tool_choice.clone(), |allowed| Some(allowed.mode));
     let single = request.parallel_tool_calls == Some(false);
-    let choice = choice(wanted.as_ref(), single, format, plan, target, names.len(), report)?;
+    // Claude takes the limit with its own choice, which then stands for Converse's.
+    let limits = single && target.family == Family::Claude && wanted != Some(Choice::None);
+    let mut choice = choice(
+        wanted.as_ref(),
+        single && !limits,
+        format,
+        plan,
+        target,
+        names.len(),
+        report,
+    )?;
+    if limits {
+        splice.limit_choice(choice.take().as_ref());
+    }
     let config = ToolConfiguration::builder()
         .set_tools(Some(tools))
         .set_tool_choice(choice);
@@ -317,7 +343,7 @@ fn choice(
         built(choice).map(ToolChoice::Tool)
     };
     // Meta's models are always left to decide.
-    let may_force = plan.may_force && target.family != Family::Llama;
+    let may_force = plan.may_force && target.family != Family::Llama && !target.is_one_of(NOT_FORCED);
     if !may_force && !matches!(wanted, Some(Choice::None | Choice::Auto)) {
         let forced = matches!(wanted, Some(Choice::Required | Choice::Named(_)));
         if forced || format.tool().is_some() {

@@ -2,8 +2,8 @@
 //!
 //! In: the system prompt and the turns as the conversation had them. Out: the same so that the service
 //! takes them: there is a user's turn and it comes first, a document has a text beside it, the last text
-//! does not end in white space. Never: a change without an entry in `dropped`, or a word put into the
-//! assistant's mouth.
+//! does not end in white space, and results of tools stand alone where a model wants it. Never: a change
+//! without an entry in `dropped`.
 
 use aws_sdk_bedrockruntime::types::{ContentBlock, ConversationRole, SystemContentBlock};
 use llm_provider_sdk::types::Error;
@@ -19,6 +19,9 @@ pub(super) struct OpenTurn {
 
 /// What stands for the user's turn that a conversation lacks at its front.
 const BEGINNING: &str = "(The conversation begins.)";
+
+/// What stands for the answer that is missing between two turns of the user.
+const PAUSE: &str = ".";
 
 /// Fits the turns.
 ///
@@ -40,10 +43,11 @@ pub(super) fn fit(
             )
         };
     }
-    begin(system, turns, report);
+    begin(system, turns, target, report);
     if !takes_system(target) {
         instruct(system, turns, report);
     }
+    part_results(turns, target, report);
     for turn in turns.iter_mut().filter(|turn| turn.role == ConversationRole::User) {
         name_documents(turn, report);
     }
@@ -76,9 +80,11 @@ fn moved(block: SystemContentBlock) -> Option<ContentBlock> {
 }
 
 /// Bedrock answers a conversation that the user begins. Where there are only instructions, they are it.
-fn begin(system: &mut Vec<SystemContentBlock>, turns: &mut Vec<OpenTurn>, report: &mut Report) {
+fn begin(system: &mut Vec<SystemContentBlock>, turns: &mut Vec<OpenTurn>, target: &Target, report: &mut Report) {
+    // Anthropic's models let the assistant begin; of an unknown one the service judges.
+    let may_lead = matches!(target.family, Family::Claude | Family::Other);
     let content = match turns.first() {
-        Some(first) if first.role == ConversationRole::User => return,
+        Some(first) if first.role == ConversationRole::User || may_lead => return,
         Some(_) => {
             report.add(
                 "messages",
@@ -112,6 +118,43 @@ fn instruct(system: &mut Vec<SystemContentBlock>, turns: &mut [OpenTurn], report
     let mut content: Vec<ContentBlock> = system.drain(..).filter_map(moved).collect();
     content.append(&mut first.content);
     first.content = content;
+}
+
+/// Some models take the results of tools only alone, or not beside documents. The service joins turns of
+/// one role, so there has to be one of the other between them.
+fn part_results(turns: &mut Vec<OpenTurn>, target: &Target, report: &mut Report) {
+    let alone = matches!(target.family, Family::Llama | Family::Mistral) || target.base.contains("writer.");
+    let disturbs = |block: &ContentBlock| match block {
+        ContentBlock::ToolResult(_) | ContentBlock::CachePoint(_) => false,
+        ContentBlock::Document(_) | ContentBlock::Video(_) => alone || target.family == Family::Claude,
+        _ => alone,
+    };
+    let is_result = |block: &ContentBlock| matches!(block, ContentBlock::ToolResult(_));
+    let mut out = Vec::with_capacity(turns.len());
+    for mut turn in turns.drain(..) {
+        if !turn.content.iter().any(is_result) || !turn.content.iter().any(disturbs) {
+            out.push(turn);
+            continue;
+        }
+        let of_results =
+            |block: &ContentBlock| matches!(block, ContentBlock::ToolResult(_) | ContentBlock::CachePoint(_));
+        let first = turn.content.iter().position(|block| !of_results(block));
+        let content = turn.content.split_off(first.unwrap_or(turn.content.len()));
+        report.add(
+            "messages",
+            format!(
+                "this model takes the results of tools alone; an answer `{PAUSE}` was put between them and what follows"
+            ),
+        );
+        out.push(turn);
+        out.push(OpenTurn {
+            role: ConversationRole::Assistant,
+            content: vec![ContentBlock::Text(PAUSE.to_owned())],
+        });
+        let role = ConversationRole::User;
+        out.push(OpenTurn { role, content });
+    }
+    *turns = out;
 }
 
 /// A document is taken only beside a text.
