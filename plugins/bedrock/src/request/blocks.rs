@@ -263,7 +263,14 @@ impl Encoder<'_> {
             content.push(ToolResultContentBlock::Text("error".to_owned()));
         }
         // Only some families take a status, and a result is good unless it says otherwise.
-        let status = result.is_error.then_some(ToolResultStatus::Error);
+        let takes_status = !self.target.base.contains("writer.");
+        if result.is_error && !takes_status {
+            self.report.add(
+                at,
+                "this model is not told that a tool has failed; its result says so or not",
+            );
+        }
+        let status = (result.is_error && takes_status).then_some(ToolResultStatus::Error);
         let block = ToolResultBlock::builder()
             .tool_use_id(names::call(&result.call_id, self.target))
             .set_content(Some(content))

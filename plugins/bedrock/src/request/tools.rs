@@ -35,6 +35,10 @@ const NOT_HELD: &[&str] = &[
     "claude-sonnet-5",
 ];
 
+/// Mistral's and Google's models that Bedrock holds to a schema; it refuses one for the others.
+const HELD_OF_MISTRAL: &[&str] = &["magistral-small", "ministral-3", "mistral-large-3", "voxtral"];
+const HELD_OF_GOOGLE: &[&str] = &["gemma-3-12b", "gemma-3-27b"];
+
 /// Models that cannot be made to call a tool.
 const NOT_FORCED: &[&str] = &["claude-opus-5-5"];
 
@@ -109,7 +113,9 @@ fn is_held(target: &Target) -> bool {
         | Family::CommandR
         | Family::Jamba
         | Family::Llama => false,
-        Family::Mistral | Family::OpenAi | Family::Other => true,
+        Family::Mistral => target.is_one_of(HELD_OF_MISTRAL),
+        Family::OpenAi => !target.is_one_of(&["writer.", "google."]) || target.is_one_of(HELD_OF_GOOGLE),
+        Family::Other => true,
     }
 }
 

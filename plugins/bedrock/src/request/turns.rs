@@ -81,8 +81,8 @@ fn moved(block: SystemContentBlock) -> Option<ContentBlock> {
 
 /// Bedrock answers a conversation that the user begins. Where there are only instructions, they are it.
 fn begin(system: &mut Vec<SystemContentBlock>, turns: &mut Vec<OpenTurn>, target: &Target, report: &mut Report) {
-    // Anthropic's models let the assistant begin; of an unknown one the service judges.
-    let may_lead = matches!(target.family, Family::Claude | Family::Other);
+    // Anthropic's and Qwen's models let the assistant begin; of an unknown one the service judges.
+    let may_lead = matches!(target.family, Family::Claude | Family::Other) || target.base.contains("qwen.");
     let content = match turns.first() {
         Some(first) if first.role == ConversationRole::User || may_lead => return,
         Some(_) => {
