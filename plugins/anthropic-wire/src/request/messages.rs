@@ -297,8 +297,14 @@ fn refers_to_file(part: &Part) -> bool {
     }
 }
 
+/// Longest block that is looked into for a file: one that holds its data itself can fill a plugin's memory.
+const LONGEST_REFERENCE: usize = 64 << 10;
+
 /// Whether a block in Anthropic's own form has a file for its source.
 fn is_of_file(block: &str) -> bool {
+    if block.len() > LONGEST_REFERENCE {
+        return false;
+    }
     let source = Object::parse(block).and_then(|block| block.read::<Object>("source"));
     source.is_some_and(|source| source.read::<String>("type").as_deref() == Some("file"))
 }
