@@ -124,8 +124,9 @@ fn bodies(
         _ => Map::new(),
     };
     let own: &[&str] = match form {
-        Form::Cohere | Form::CohereThird => &["input_type", "truncate", "embedding_types"],
-        Form::Titan => &["normalize"],
+        Form::Cohere => &["input_type", "truncate", "embedding_types", "max_tokens"],
+        Form::CohereThird => &["input_type", "truncate", "embedding_types"],
+        Form::Titan => &["normalize", "embeddingTypes"],
         Form::Nova => &["embeddingPurpose", "truncationMode"],
         Form::TitanFirst | Form::TitanImage => &[],
     };
@@ -301,9 +302,13 @@ mod tests {
         let vectors = |count: usize| json!({"embeddings": {"float": vec![[0.5]; count]}}).to_string();
         let reply = |count: usize| Reply::json(200, vectors(count)).header("x-amzn-bedrock-input-token-count", "7");
         let host = Recording::new().reply(reply(96)).reply(reply(4)).install();
-        let got = block_on(embed(request("cohere.embed-v4:0", &["x"; 100]), &settings())).unwrap();
+        let mut asked = request("cohere.embed-v4:0", &["x"; 100]);
+        asked.extra = vec![("max_tokens".to_owned(), "512".to_owned())];
+        let got = block_on(embed(asked, &settings())).unwrap();
         assert_eq!((got.vectors.len(), got.usage.unwrap().input), (100, 14));
+        assert_eq!(got.dropped, vec![]);
         let sent = host.requests();
+        assert_eq!(sent[0].json()["max_tokens"], 512);
         assert_eq!(sent[1].json()["texts"].as_array().unwrap().len(), 4);
         assert_eq!(sent[0].json()["input_type"], "search_document");
     }

@@ -19,7 +19,12 @@ pub(super) fn of(code: Option<&str>, text: &str, asked: &Asked<'_>) -> Option<St
         }
         "AccessDeniedException" | "AccessDenied" | "OptInRequired" | "NotAuthorized" => Some(access(text, asked)),
         "ValidationException" if says("on-demand throughput") => Some(format!(
-            "Ask an inference profile instead, e.g. `{}.{model}`; `host models` lists those of this account.",
+            "Ask an inference profile instead, e.g. `{}.{}`; `host models` lists those of this account.",
+            geography(region),
+            model.rsplit('/').next().unwrap_or(model)
+        )),
+        "ValidationException" if says("model identifier is invalid") && is_elsewhere(model, region) => Some(format!(
+            "Profiles of another geography cannot be asked from {region}: there it is `{}.` or `global.`. `host models` lists those of this account.",
             geography(region)
         )),
         "ValidationException" if says("model identifier is invalid") => Some(format!(
@@ -72,6 +77,9 @@ pub(super) fn of(code: Option<&str>, text: &str, asked: &Asked<'_>) -> Option<St
         "ThrottlingException" | "TooManyRequestsException" if says("per day") => Some(format!(
             "The day's quota of this model in {region} is used up: ask for a higher one in Service Quotas, or spread the load with a cross-region inference profile."
         )),
+        "ModelErrorException" | "ModelStreamErrorException" if says("as part of tooluse") => Some(
+            "The model could not write the call: give it more `max_tokens`, `top_k` 1, or a simpler schema.".to_owned(),
+        ),
         "ModelNotReadyException" => Some("The model is being started; try again in a few minutes.".to_owned()),
         _ => None,
     }
@@ -90,6 +98,9 @@ fn access(text: &str, asked: &Asked<'_>) -> String {
     }
     if text.contains("payment_instrument") || text.contains("payment instrument") {
         return "The account needs a valid way to pay in AWS's billing console before it can use models from the Marketplace.".to_owned();
+    }
+    if text.contains("your account is not authorized") {
+        return "AWS has not opened Bedrock to this account: ask AWS Support.".to_owned();
     }
     if text.contains("channel program") || text.contains("unsupported countries") {
         return String::new();
@@ -154,6 +165,12 @@ fn use_case() -> String {
 
 fn clock() -> String {
     "The signature's time is off: set this machine's clock (NTP).".to_owned()
+}
+
+/// Whether a model's name is that of a profile of a geography that the region is not in.
+fn is_elsewhere(model: &str, region: &str) -> bool {
+    let prefix = model.split('.').next().unwrap_or_default();
+    ["us", "eu", "apac", "us-gov"].contains(&prefix) && prefix != geography(region)
 }
 
 /// What the names of a region's cross-region profiles begin with.

@@ -48,6 +48,8 @@ fn types_become_kinds() {
         (400, "ValidationException", "The guardrail identifier or version provided in the request does not exist.", InvalidRequest, false, "`guardrail`"),
         (400, "ValidationException", "Access to Anthropic models is not allowed from unsupported countries, regions, or territories.", Permission, false, ""),
         (404, "ResourceNotFoundException", "Model use case details have not been submitted for this account. Fill out the Anthropic use case details form before using the model. If you have already filled out the form, try again in 15 minutes.", Permission, false, "use-case form"),
+        (403, "AccessDeniedException", "Your account is not authorized to invoke this API operation.", Permission, false, "AWS Support"),
+        (424, "ModelErrorException", "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting guide.", Upstream, true, "`max_tokens`"),
         (404, "FTUFormNotFilled", "", Permission, false, "use-case form"),
         (404, "ResourceNotFoundException", "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the last 15 days. Please upgrade to an active model on Amazon Bedrock", NotFound, false, "newer model"),
         (403, "AccessDeniedException", "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided. Your AWS Marketplace subscription for this model cannot be completed at this time.", Permission, false, "billing console"),
@@ -92,6 +94,26 @@ fn the_type_may_stand_in_the_body() {
     let error = from_answer(403, &[], body, &ASKED);
     assert_eq!(error.provider_code.as_deref(), Some("AccessDeniedException"));
     assert!(error.message.starts_with("no. "), "{}", error.message);
+}
+
+#[test]
+fn advice_fits_the_name_and_the_place() {
+    let told = |model: &str, region: &str, message: &str| {
+        let asked = Asked {
+            permission: "bedrock:InvokeModel",
+            model,
+            region,
+        };
+        let body = serde_json::json!({ "message": message }).to_string();
+        from_answer(400, &[], body.as_bytes(), &asked).message
+    };
+    let arn = "arn:aws:bedrock:us-east-1::foundation-model/meta.llama4-scout-17b-instruct-v1:0";
+    let on_demand = "Invocation of model ID x with on-demand throughput isn\u{2019}t supported.";
+    assert!(told(arn, "us-east-1", on_demand).contains("`us.meta.llama4-scout-17b-instruct-v1:0`"));
+    let invalid = "The provided model identifier is invalid.";
+    assert!(told("us.amazon.nova-lite-v1:0", "eu-west-1", invalid).contains("`eu.`"));
+    assert!(told("eu.amazon.nova-lite-v1:0", "eu-west-1", invalid).contains("Check the model's name"));
+    assert!(told("amazon.nova-lite-v1:0", "eu-west-1", invalid).contains("Check the model's name"));
 }
 
 #[test]
