@@ -49,8 +49,9 @@ pub fn stays_below(path: &str) -> bool {
 /// Whether the answer is to be copied, to find its usage: that of a call that makes something.
 #[must_use]
 pub fn response_body(head: &RequestHead) -> BodyMode {
-    const MAKING: [&str; 7] = [
+    const MAKING: [&str; 8] = [
         "/completions",
+        "/decisions",
         "/responses",
         "/embeddings",
         "/generations",

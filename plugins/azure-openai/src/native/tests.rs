@@ -90,6 +90,7 @@ fn only_what_makes_something_is_read() {
     for (method, path, mode) in [
         ("POST", "/openai/v1/responses", BodyMode::Copy),
         ("POST", "/openai/v1/chat/completions", BodyMode::Copy),
+        ("POST", "/openai/v1/decisions", BodyMode::Copy),
         ("GET", "/openai/v1/responses", BodyMode::Pass),
         ("POST", "/openai/v1/files", BodyMode::Pass),
     ] {

@@ -27,7 +27,7 @@ const LIFE: Duration = Duration::from_secs(10 * 60);
 /// How far behind Entra's clock may be.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// The secret field of the certificate, with those of its issuers below it where they are sent.
+/// The secret field of the certificate, with those of its issuers beside it where they are sent.
 const CERTIFICATE: &str = "certificate";
 /// The secret field of the key; absent when the key stands in the certificate's field.
 const PRIVATE_KEY: &str = "private_key";
@@ -51,19 +51,18 @@ impl Identity {
         let certificate = field(CERTIFICATE)?;
         let key = secrets.get(PRIVATE_KEY).unwrap_or(certificate);
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.expose().as_bytes()).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+        let mut chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
             TokenError::lasting("the credential's field `certificate` holds no certificate in PEM form")
         })?;
         let key = read_key(key)?;
-        // The certificate has the public key in its subjectPublicKeyInfo, byte for byte.
-        let owned = chain
-            .first()
-            .is_some_and(|leaf| memmem::find(leaf, key.public().as_ref()).is_some());
-        if !owned {
-            return Err(TokenError::lasting(
-                "the credential's certificate and private key do not belong together; the certificate has to come \
-                 before those of its issuers",
-            ));
+        // The certificate has the public key in its subjectPublicKeyInfo, byte for byte. Its issuers' may stand
+        // before it, as `openssl pkcs12` writes them now and then; in the assertion it has to be the first.
+        let holds_key = |one: &CertificateDer<'_>| memmem::find(one, key.public().as_ref()).is_some();
+        let own = chain.iter().position(holds_key).ok_or_else(|| {
+            TokenError::lasting("the credential's certificate and private key do not belong together")
+        })?;
+        if let Some(before) = chain.get_mut(..=own) {
+            before.rotate_right(1);
         }
         Ok(Self { chain, key })
     }
@@ -225,6 +224,16 @@ mod tests {
             let again = identity.assert(algorithm, send_chain, ENDPOINT, "app", now).unwrap();
             assert_ne!(decode(again.expose().split('.').nth(1).unwrap())["jti"], claims["jti"]);
         }
+    }
+
+    #[test]
+    fn the_certificate_of_the_key_is_the_first_wherever_it_stood() {
+        let leaf_last = format!("{STRANGER}{APPLICATION}");
+        let fields = secrets(&[("certificate", &leaf_last), ("private_key", key_of(APPLICATION))]);
+        let identity = Identity::read(&fields).unwrap();
+        let alone = Identity::read(&secrets(&[("certificate", APPLICATION)])).unwrap();
+        let issuer = Identity::read(&secrets(&[("certificate", STRANGER)])).unwrap();
+        assert_eq!(identity.chain, [alone.chain, issuer.chain].concat());
     }
 
     #[test]
