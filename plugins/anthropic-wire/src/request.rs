@@ -10,6 +10,7 @@
 //! API's own answer, also when it is an error.
 
 mod blocks;
+mod cache;
 mod extra;
 mod format;
 mod media;
@@ -94,6 +95,12 @@ pub fn encode(mut request: ChatRequest, options: Options<'_>, stream: bool) -> R
     if plan.is_off(&model) && !options.keeps_thinking && Model::is_claude(&request.model) {
         conversation.forget_open_thinking(&mut report);
     }
+    cache::fit(
+        &mut offer,
+        &mut conversation,
+        extra.automatic_cache().as_ref(),
+        &mut report,
+    );
     let mut body = Object::new()
         .with("model", &request.model)
         .with("max_tokens", plan.max_tokens);

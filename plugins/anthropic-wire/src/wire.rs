@@ -136,6 +136,14 @@ impl Object {
         }
     }
 
+    /// A member that was put in as an object.
+    pub fn object_mut(&mut self, name: &str) -> Option<&mut Object> {
+        self.0.iter_mut().find_map(|(known, member)| match member {
+            Member::Object(inner) if known == name => Some(inner),
+            _ => None,
+        })
+    }
+
     /// A member as a typed value. `None` when it is of another type, and as in [`get`](Self::get).
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()

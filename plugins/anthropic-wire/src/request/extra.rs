@@ -158,6 +158,12 @@ impl Extra {
         }
     }
 
+    /// `cache_control` of the request as a whole.
+    pub(super) fn automatic_cache(&self) -> Option<Object> {
+        let (_, value) = self.fields.iter().find(|(name, _)| name == "cache_control")?;
+        Object::parse(value.get())
+    }
+
     /// Writes the fields into the body, with the end user's name in `metadata.user_id`.
     pub(super) fn write(&mut self, user: Option<&str>, body: &mut Object, report: &mut Report) {
         let mut out = Object::new();

@@ -308,3 +308,51 @@ fn parameters_of_headers_are_none_of_the_body() {
     assert!(encoded.headers.is_empty());
     assert_eq!(encoded.context.dropped.len(), 2);
 }
+
+#[test]
+fn breakpoints_are_as_many_and_in_such_an_order_as_the_api_takes() {
+    let hinted = |text: &str, ttl_seconds| {
+        let mut part = Part::text(text);
+        part.cache = Some(CacheHint { ttl_seconds });
+        part
+    };
+    let ttls = |got: &Sent| -> Vec<String> {
+        let blocks = got.body["system"].as_array().unwrap().iter();
+        let turns = got.body["messages"].as_array().unwrap().iter();
+        let blocks = blocks.chain(turns.flat_map(|turn| turn["content"].as_array().unwrap()));
+        blocks
+            .map(|block| match &block["cache_control"] {
+                Value::Null => "-".to_owned(),
+                control => control["ttl"].as_str().unwrap_or("default").to_owned(),
+            })
+            .collect()
+    };
+    let talk = |lifetimes: &[Option<u32>]| {
+        let mut messages = vec![Message::new(Role::System, vec![hinted("S", None)])];
+        let parts = lifetimes.iter().map(|ttl| hinted("A", *ttl)).collect();
+        messages.push(Message::new(Role::User, parts));
+        ChatRequest::new("claude-sonnet-4-5", messages)
+    };
+    let mut request = talk(&[Some(300); 5]);
+    let got = sent(&request);
+    assert_eq!(ttls(&got), ["default", "-", "-", "5m", "5m", "5m"]);
+    assert_eq!(got.dropped, ["cache_control"]);
+    // The automatic one is one of them.
+    request.extra = extra(&[("cache_control", json!({"type": "ephemeral"}))]);
+    assert_eq!(ttls(&sent(&request)), ["default", "-", "-", "-", "5m", "5m"]);
+
+    let got = sent(&talk(&[Some(300), Some(3_600), Some(300)]));
+    assert_eq!(ttls(&got), ["1h", "1h", "1h", "5m"]);
+    assert_eq!(got.dropped, ["cache_control.ttl"]);
+    let mut request = talk(&[Some(300)]);
+    request.extra = extra(&[("cache_control", json!({"type": "ephemeral", "ttl": "1h"}))]);
+    assert_eq!(ttls(&sent(&request)), ["1h", "1h"]);
+
+    // What is in Anthropic's own words is the API's to judge.
+    let own = json!({"type": "text", "text": "A", "cache_control": {"type": "ephemeral", "ttl": "1h"}});
+    let parts = (0..5).map(|_| other("text", &own)).collect();
+    let got = conversation("claude-sonnet-4-5", vec![Message::new(Role::User, parts)]);
+    let kept = got.body["messages"][0]["content"].as_array().unwrap();
+    assert_eq!(kept.iter().filter(|block| **block == own).count(), 5);
+    assert!(got.dropped.is_empty());
+}
