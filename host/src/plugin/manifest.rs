@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use super::bindings::base::exports::llm_host::provider::provider as wit;
 use super::error::LoadError;
+use super::schema;
 
 /// A credential the plugin wants to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +50,7 @@ pub struct Manifest {
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 4096;
 const MAX_LIST: usize = 64;
+const MAX_ORIGINS: usize = 4096;
 
 impl Manifest {
     /// Checks a manifest as it came from the guest.
@@ -75,10 +75,13 @@ impl Manifest {
                 "egress, credentials and capabilities may have at most {MAX_LIST} items each"
             ));
         }
-        let config_schema: Value = serde_json::from_str(&raw.config_schema)
-            .map_err(|error| LoadError::Manifest(format!("config-schema is not JSON: {error}")))?;
-        jsonschema::validator_for(&config_schema)
-            .map_err(|error| LoadError::Manifest(format!("config-schema is not a JSON Schema: {error}")))?;
+        let long = |text: &String| text.len() > MAX_TEXT;
+        if raw.egress.iter().chain(&raw.capabilities).any(long) {
+            return wrong(format!(
+                "an item of egress or capabilities has more than {MAX_TEXT} bytes"
+            ));
+        }
+        let config_schema = schema::read(&raw.config_schema).map_err(LoadError::Manifest)?;
         let mut slots = Vec::with_capacity(raw.credentials.len());
         for slot in raw.credentials {
             slots.push(check_slot(slot, &slots)?);
@@ -117,64 +120,21 @@ impl Manifest {
     /// Checks a provider's settings against the schema.
     ///
     /// # Errors
-    /// Each thing that does not fit, with the path to it. No value is repeated: a key may have been put there
-    /// by mistake.
+    /// Each thing that does not fit, with the path to it and without what is written there.
     pub fn check_settings(&self, settings: &Map<String, Value>) -> Result<(), String> {
-        let validator = jsonschema::validator_for(&self.config_schema).map_err(|error| error.to_string())?;
-        let unknown = self.unknown_settings(settings);
-        let mut faults: Vec<String> = unknown
-            .iter()
-            .map(|name| format!("there is no setting `{}`", name.escape_debug()))
-            .collect();
-        let of_names = |error: &ValidationError| {
-            let kind = matches!(
-                error.kind(),
-                ValidationErrorKind::FalseSchema | ValidationErrorKind::AdditionalProperties { .. }
-            );
-            kind && error.instance_path().as_str().is_empty()
-        };
-        let value = Value::Object(settings.clone());
-        let others = validator
-            .iter_errors(&value)
-            .filter(|error| unknown.is_empty() || !of_names(error));
-        faults.extend(others.map(|error| {
-            let path = error.instance_path().to_string();
-            let error = error.masked_with("what is written");
-            if path.is_empty() {
-                error.to_string()
-            } else {
-                format!("{path}: {error}")
-            }
-        }));
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(faults.join("; "))
-        }
-    }
-
-    /// The settings that a schema without room for others does not name.
-    fn unknown_settings<'s>(&self, settings: &'s Map<String, Value>) -> Vec<&'s str> {
-        let closed = self.config_schema.get("additionalProperties") == Some(&Value::Bool(false));
-        let patterns = self.config_schema.get("patternProperties").is_some();
-        let known = |name: &str| {
-            self.config_schema
-                .pointer("/properties")
-                .is_some_and(|known| known.get(name).is_some())
-        };
-        let names = settings.keys().map(String::as_str);
-        names.filter(|name| closed && !patterns && !known(name)).collect()
+        schema::check(&self.config_schema, settings)
     }
 
     /// The origins this plugin asks for under these settings. A template whose setting is absent
     /// asks for nothing.
     ///
     /// # Errors
-    /// When a setting is not what its template may hold.
+    /// When a setting is not what its template may hold, or they come to too many.
     pub fn origins(&self, settings: &Map<String, Value>) -> Result<Vec<String>, String> {
         let mut origins = Vec::with_capacity(self.egress.len());
         for template in &self.egress {
             origins.extend(expand(template, settings)?);
+            enough(origins.len())?;
         }
         Ok(origins)
     }
@@ -185,6 +145,13 @@ fn check_slot(raw: wit::CredentialSlot, earlier: &[Slot]) -> Result<Slot, LoadEr
         return Err(LoadError::Manifest(format!(
             "credential slot `{}` must be 1 to {MAX_NAME} of a-z, 0-9 and `-`",
             printable(&raw.name)
+        )));
+    }
+    let long = |text: &String| text.len() > MAX_TEXT;
+    if raw.kinds.len() > MAX_LIST || [&raw.attach, &raw.description].into_iter().chain(&raw.kinds).any(long) {
+        return Err(LoadError::Manifest(format!(
+            "credential slot `{}` has more than {MAX_LIST} kinds, or a text of more than {MAX_TEXT} bytes",
+            raw.name
         )));
     }
     if earlier.iter().any(|slot| slot.name == raw.name) {
@@ -227,12 +194,24 @@ fn expand(template: &str, settings: &Map<String, Value>) -> Result<Vec<String>, 
         collect(value, rest, &mut values);
     }
     let tails = expand(after, settings)?;
-    let mut out = Vec::with_capacity(values.len() * tails.len());
+    let count = values.len().saturating_mul(tails.len());
+    enough(count)?;
+    let mut out = Vec::with_capacity(count);
     for value in values {
         let filled = fill(value, path, origin.is_some(), template)?;
         out.extend(tails.iter().map(|tail| format!("{before}{filled}{tail}")));
     }
     Ok(out)
+}
+
+/// Whether so many origins may be asked for. Each `*` in a template multiplies them.
+fn enough(origins: usize) -> Result<(), String> {
+    if origins > MAX_ORIGINS {
+        return Err(format!(
+            "the settings fill the egress templates in more than {MAX_ORIGINS} ways"
+        ));
+    }
+    Ok(())
 }
 
 /// The values at a path below a value.
@@ -413,22 +392,19 @@ mod tests {
     fn settings_are_held_to_the_schema() {
         let m = manifest("x", &[]).unwrap();
         assert!(m.check_settings(&settings(json!({"n": 1}))).is_ok());
-        let wrong = m.check_settings(&settings(json!({"n": "sk-one"}))).unwrap_err();
-        assert_eq!(wrong, r#"/n: what is written is not of type "integer""#);
+        let wrong = m.check_settings(&settings(json!({"n": "one"})));
+        assert!(wrong.unwrap_err().contains("/n"));
     }
 
     #[test]
-    fn a_key_among_the_settings_is_named_and_not_repeated() {
-        for schema in [
-            json!({"type": "object", "additionalProperties": false}),
-            json!({"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}),
-        ] {
-            let m = Manifest {
-                config_schema: schema,
-                ..manifest("x", &[]).unwrap()
-            };
-            let wrong = m.check_settings(&settings(json!({"api_key": "sk-one"}))).unwrap_err();
-            assert_eq!(wrong, "there is no setting `api_key`");
-        }
+    fn what_a_manifest_makes_the_host_do_is_bounded() {
+        let braces = "{config.a}".repeat(100_000);
+        assert!(manifest("x", &[&braces]).is_err());
+        // 2 to the power of 40 origins.
+        let stars = format!("https://{}.example", "{config.a.*}".repeat(40));
+        let m = manifest("x", &[&stars]).unwrap();
+        let many = m.origins(&settings(json!({"a": ["b", "c"]}))).unwrap_err();
+        assert!(many.contains("more than 4096"), "{many}");
+        assert_eq!(m.origins(&settings(json!({"a": ["b"]}))).unwrap().len(), 1);
     }
 }

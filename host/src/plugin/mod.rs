@@ -27,6 +27,7 @@ mod meter;
 mod native;
 mod operation;
 mod queue;
+mod schema;
 mod shared;
 pub mod signature;
 mod sound;
