@@ -43,3 +43,18 @@ async fn what_a_plugin_logs_is_bounded_and_cannot_forge_a_line() {
         "{log}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_writes_cannot_forge_a_line() {
+    let host = plan(None, "").variable("LLM_HOST_LOG_FORMAT", "text").start().await;
+    let model = "nobody\u{1b}[2J\nforged: all is well\u{202e}";
+    ask(&host, model, "")
+        .await
+        .assert_error(404, "model_not_found", "does not exist");
+    host.log().line("does not exist").await;
+    let (_, log) = host.stop().await;
+    assert!(
+        !log.contains(['\u{1b}', '\u{202e}']) && !log.lines().any(|line| line.starts_with("forged")),
+        "{log}"
+    );
+}
