@@ -31,7 +31,13 @@ pub(super) fn to_stderr(log: &Log) -> anyhow::Result<()> {
     let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET));
     match log.format {
         LogFormat::Text => lines.fmt_fields(Fields).finish().with(discreet).init(),
-        LogFormat::Json => lines.json().flatten_event(true).finish().with(discreet).init(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .finish()
+            .with(discreet)
+            .init(),
     }
     Ok(())
 }
