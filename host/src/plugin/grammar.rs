@@ -5,7 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::llm::ChatEvent;
+use crate::llm::{ChatEvent, Finish, PartDelta};
+
+/// Most choices of one stream, which the host keeps in mind until its end. A completion of many prompts
+/// has some thousands.
+const MOST_CHOICES: u32 = 1 << 16;
 
 /// What has been seen of one stream.
 #[derive(Debug, Default)]
@@ -49,6 +53,14 @@ impl Grammar {
             return fault("its stream does not begin with `start`".into());
         }
         match event {
+            ChatEvent::Delta(PartDelta { choice, .. }) | ChatEvent::Finish(Finish { choice, .. })
+                if *choice >= MOST_CHOICES =>
+            {
+                return fault(format!(
+                    "its stream has a choice {choice}; the last one may be {}",
+                    MOST_CHOICES - 1
+                ));
+            }
             ChatEvent::Start(_) if self.started => return fault("its stream has a second `start`".into()),
             ChatEvent::Start(_) => self.started = true,
             ChatEvent::Delta(delta) if self.finished.contains(&delta.choice) => {
@@ -79,7 +91,7 @@ impl Grammar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::{DeltaContent, Finish, FinishReason, PartDelta, ResponseStart};
+    use crate::llm::{DeltaContent, FinishReason, ResponseStart};
 
     fn start() -> ChatEvent {
         ChatEvent::Start(ResponseStart {
@@ -132,6 +144,8 @@ mod tests {
             (vec![start(), finish(0), text(0)], 2),
             (vec![start(), finish(0), finish(0)], 2),
             (vec![start(), text(2), ChatEvent::Done], 2),
+            (vec![start(), text(MOST_CHOICES - 1), text(MOST_CHOICES)], 2),
+            (vec![start(), finish(u32::MAX)], 1),
         ] {
             let mut batch = events.clone();
             assert!(Grammar::default().accept(&mut batch).is_err(), "{events:?}");
