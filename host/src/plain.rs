@@ -23,6 +23,17 @@ pub fn prose(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
+/// Most bytes of a [`brief`] text.
+const BRIEF: usize = 1024;
+
+/// The beginning of a text that may be as long as its author likes, for a line of the log.
+pub fn brief(text: &str) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(BRIEF)) {
+        Some(head) if head.len() < text.len() => Cow::Owned(format!("{head}… ({} bytes)", text.len())),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 fn escaped(text: &str, wrong: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&wrong) {
         return Cow::Borrowed(text);
@@ -74,6 +85,16 @@ mod tests {
         );
         assert_eq!(prose("שלום\u{200f} \u{1b}[2J"), "שלום\u{200f} \\u{1b}[2J");
         assert!(matches!(lines("plain\n\tübrig 👩‍💻"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_brief_text_is_cut_between_letters() {
+        assert_eq!(brief("short"), "short");
+        let long = "é".repeat(BRIEF);
+        assert_eq!(
+            brief(&long),
+            format!("{}… ({} bytes)", "é".repeat(BRIEF / 2), 2 * BRIEF)
+        );
     }
 
     #[test]

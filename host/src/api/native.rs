@@ -21,6 +21,7 @@ use crate::context::RequestContext;
 use crate::dispatch::{NativeAnswer, NativeRequest, NativeResponse, RequestHead};
 use crate::egress::headers::{always_owned, authenticates};
 use crate::error::GatewayError;
+use crate::plain;
 
 /// The addresses.
 pub(super) fn routes() -> Router<Front> {
@@ -36,7 +37,8 @@ async fn call(
     let dialect = Dialect::of(request.uri().path());
     let outcome = answer(&front, &context, &provider, request).await;
     outcome.unwrap_or_else(|error| {
-        tracing::info!(request = %context.id, fault = ?error.fault(), %error, "a native call failed");
+        let told = error.to_string();
+        tracing::info!(request = %context.id, fault = ?error.fault(), error = %plain::brief(&told), "a native call failed");
         respond(&error, dialect)
     })
 }

@@ -70,6 +70,11 @@ impl Needles {
         self.search.longest() == 0
     }
 
+    /// Length of the longest text that is looked for, in bytes; 0 when there is none.
+    pub fn longest(&self) -> usize {
+        self.search.longest()
+    }
+
     /// The text with every secret taken out.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut redacted = Cow::Borrowed(text);

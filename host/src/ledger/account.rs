@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Ledger, Tokens};
 use crate::context::{Principal, RequestContext, RequestId};
 use crate::llm::Usage;
+use crate::plain;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Account {
         }
         self.ledger.enter(&self.provider, outcome, self.tokens.as_ref());
         let (request, key) = (self.request.as_str(), self.key.as_deref());
-        let (provider, model, operation) = (&*self.provider, self.model.as_str(), self.operation);
+        let (provider, model, operation) = (&*self.provider, &*plain::brief(&self.model), self.operation);
         let outcome = outcome.word();
         match &self.tokens {
             Some(tokens) => {

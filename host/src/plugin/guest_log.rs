@@ -82,7 +82,7 @@ impl GuestLog {
                 "the plugin logs more than {} lines in one call (`limits.log_lines`); the rest is left out", self.max_lines);
             return;
         }
-        let text = self.clean(text, redactor.as_deref());
+        let text = clean(text, redactor.as_deref(), self.max_line_bytes);
         match level {
             Level::Trace => {
                 tracing::trace!(target: "guest", plugin, provider, generation, request_id = &*request, "{text}");
@@ -102,6 +102,15 @@ impl GuestLog {
         }
     }
 
+    /// Whether the host may write one line more about what the call does; it counts as one of the call's own.
+    pub(super) fn has_room(&self) -> bool {
+        let written = self.lines.fetch_add(1, Ordering::Relaxed);
+        if written > self.max_lines {
+            self.lines.store(self.max_lines.saturating_add(1), Ordering::Relaxed);
+        }
+        written < self.max_lines
+    }
+
     /// The request that the present call is for, and what takes secrets out of its lines.
     fn call(&self) -> (Arc<str>, Option<Arc<Needles>>) {
         let mut call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,24 +119,32 @@ impl GuestLog {
         }
         (call.request_id.clone(), call.redactor.clone())
     }
+}
 
-    /// Cuts the line, escapes what could forge another line or steer a terminal, and takes out secrets.
-    fn clean(&self, text: &str, redactor: Option<&Needles>) -> String {
-        let scrubbed = redactor.map_or(Cow::Borrowed(text), |redactor| redactor.redact(text));
-        let mut out = String::with_capacity(scrubbed.len().min(self.max_line_bytes));
-        for c in scrubbed.chars() {
-            if out.len() + c.len_utf8() > self.max_line_bytes {
-                out.push('…');
-                break;
-            }
-            if plain::steers(c) {
-                out.extend(c.escape_default())
-            } else {
-                out.push(c)
-            }
+/// Cuts a line, escapes what could forge another or steer a terminal, and takes out secrets.
+fn clean(text: &str, redactor: Option<&Needles>, most: usize) -> String {
+    // Only as much is searched as can be shown, and no part of a secret that stands at the cut is.
+    let longest = redactor.map_or(0, Needles::longest);
+    let head = text
+        .get(..text.floor_char_boundary(most.saturating_add(longest)))
+        .unwrap_or(text);
+    let cut = head.len() < text.len();
+    let scrubbed = redactor.map_or(Cow::Borrowed(head), |redactor| redactor.redact(head));
+    let end = scrubbed.len().saturating_sub(if cut { longest } else { 0 });
+    let shown = scrubbed.get(..scrubbed.floor_char_boundary(end)).unwrap_or_default();
+    let mut out = String::with_capacity(shown.len().min(most));
+    for c in shown.chars().chain(cut.then_some('…')) {
+        if out.len() + c.len_utf8() > most {
+            out.push('…');
+            break;
         }
-        out
+        if plain::steers(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
     }
+    out
 }
 
 /// Whether anybody reads lines of this level; others cost nothing more.
@@ -232,5 +249,28 @@ impl AsyncWrite for LogStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_escaped_and_without_secrets_wherever_they_stand() {
+        const SECRET: &str = "sk-canary-0123456789";
+        let needles = Needles::of([SECRET]);
+        for before in 0..60 {
+            for after in [0, 100] {
+                let text = format!("{}{SECRET}{}", "a".repeat(before), "é".repeat(after));
+                let line = clean(&text, Some(&needles), 40);
+                assert!(!line.contains("sk-"), "{before} {after} {line}");
+                assert!(line.len() <= 40 + '…'.len_utf8(), "{line}");
+                assert_eq!(line.ends_with('…'), after > 0 || before > 32, "{before} {after} {line}");
+            }
+        }
+        assert_eq!(clean("a\nb\u{202e}", None, 40), "a\\nb\\u{202e}");
+        assert_eq!(clean("short", None, 5), "short");
+        assert_eq!(clean("longer", None, 5), "longe…");
     }
 }

@@ -56,8 +56,10 @@ impl credentials::Host for GuestState {
         let facts = match egress.acquire(&self.identity.holder, &slot) {
             Ok(facts) => facts,
             Err(error) => {
-                tracing::warn!(target: "grants", plugin = %self.identity.manifest.id,
-                    provider = %self.identity.holder.provider, slot, request_id = &*self.request_id, "{error}");
+                if self.log.has_room() {
+                    tracing::warn!(target: "grants", plugin = %self.identity.manifest.id,
+                        provider = %self.identity.holder.provider, slot, request_id = &*self.request_id, "{error}");
+                }
                 return Ok(Err(match error {
                     AcquireError::NotGranted { .. } => credentials::CredentialError::NotGranted,
                     AcquireError::NotConfigured { .. } => credentials::CredentialError::NotConfigured,

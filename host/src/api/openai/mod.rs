@@ -42,6 +42,7 @@ use crate::context::RequestContext;
 use crate::dispatch::{Ask, LlmAnswer, LlmRequest, LlmResponse, ModelEntry, Target};
 use crate::error::GatewayError;
 use crate::llm;
+use crate::plain;
 
 use super::error::{Dialect, respond};
 use super::{Front, body, headers, sse};
@@ -175,7 +176,8 @@ async fn ask_model(
 /// The response, or the failure in this dialect.
 fn settled(context: &RequestContext, outcome: Result<Response, GatewayError>) -> Response {
     outcome.unwrap_or_else(|error| {
-        tracing::info!(request = %context.id, fault = ?error.fault(), %error, "a request failed");
+        let told = error.to_string();
+        tracing::info!(request = %context.id, fault = ?error.fault(), error = %plain::brief(&told), "a request failed");
         respond(&error, Dialect::OpenAi)
     })
 }
@@ -210,13 +212,19 @@ fn event_stream<E: sse::Encoder>(body: sse::Body<E>) -> Response {
     response
 }
 
+/// Most fields of one request that are logged. A plugin may name as many as it likes.
+const MOST_LOGGED: usize = 100;
+
 /// Names what did not reach the provider, with the reasons that the header has no room for.
 fn log_dropped(context: &RequestContext, provider: &str, dropped: &[llm::DroppedField]) {
-    for field in dropped {
+    for llm::DroppedField { field, reason } in dropped.iter().take(MOST_LOGGED) {
         tracing::info!(
-            request = %context.id, provider, field = field.field, reason = field.reason,
+            request = %context.id, provider, field = &*plain::brief(field), reason = &*plain::brief(reason),
             "a field of the request did not reach the provider"
         );
+    }
+    if let Some(more) = dropped.len().checked_sub(MOST_LOGGED).filter(|more| *more > 0) {
+        tracing::info!(request = %context.id, provider, more, "further fields did not reach the provider");
     }
 }
 
