@@ -54,7 +54,10 @@ fn main() {
             ("host", host.address),
         ];
         alone(&mut criterion, &runtime, &name, &servers, &body);
+        let computed = || [&direct, &layers, &host].map(Server::computed);
+        let before = computed();
         runtime.block_on(in_turn(what, &servers, &body));
+        processor_time(what, before, computed());
         runtime.block_on(busy(what, &servers, &body));
     }
     criterion.final_summary();
@@ -123,6 +126,20 @@ async fn in_turn(what: &str, servers: &[(&str, SocketAddr); 3], body: &Bytes) {
             format!("{} / {}", Shown(late(direct)), Shown(late(host))),
         );
     }
+}
+
+/// What each request of [`in_turn`] took of the processor. Unlike its time it has no part of what the
+/// machine takes to wake a thread.
+fn processor_time(what: &str, before: [Option<Duration>; 3], after: [Option<Duration>; 3]) {
+    let requests = u32::try_from(WARM + ROUNDS).unwrap_or(u32::MAX);
+    let of = |server: usize| Some((after[server]?.checked_sub(before[server]?)?) / requests);
+    let (Some(direct), Some(layers), Some(host)) = (of(0), of(1), of(2)) else {
+        return;
+    };
+    row(
+        &format!("HTTP chat, {what}, processor time: axum alone / host without plugin / host"),
+        format!("{} / {} / {}", Shown(direct), Shown(layers), Shown(host)),
+    );
 }
 
 /// Requests per second with many connections.

@@ -24,6 +24,19 @@ async fn over_http(host: &Host, key: &str) -> (u16, Value) {
     )
 }
 
+#[tokio::test]
+async fn an_order_that_comes_while_the_host_starts_is_followed() {
+    let plan = Plan::new().plugin("echo").variable("LLM_HOST_PLUGINS_DEBOUNCE", "1h");
+    let starting = plan.begin();
+    starting.log().line("loading plugins").await;
+    starting.signal("HUP").await;
+    let host = starting.ready().await;
+    host.until("the signal is followed", |status| {
+        status["reload"]["trigger"] == "signal"
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_can_be_ordered() {
     let hash: String = digest(&SHA256, ADMIN_KEY.as_bytes())

@@ -100,6 +100,14 @@ impl Plan {
     /// # Panics
     /// When it does not start; with its log.
     pub async fn start(self) -> Host {
+        self.begin().ready().await
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When the program cannot be run.
+    pub fn begin(self) -> Starting {
         let dir = tempfile::tempdir().expect("a temporary directory");
         self.lay_out(dir.path());
         let mut command = Command::new(built::host().expect("the host is built"));
@@ -116,25 +124,7 @@ impl Plan {
         let log = Log::default();
         log.follow(child.stdout.take().expect("it is piped"));
         log.follow(child.stderr.take().expect("it is piped"));
-        let line = tokio::select! {
-            line = log.line("listening on http://") => line,
-            status = child.wait() => panic!("the host ended ({status:?}):\n{}", log.text()),
-        };
-        let url = line
-            .split_whitespace()
-            .last()
-            .expect("the line ends in an address")
-            .to_owned();
-        // The client wants one even for plain http; another test of this process may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Host {
-            url,
-            client,
-            log,
-            child,
-            dir,
-        }
+        Starting { log, child, dir }
     }
 
     fn lay_out(&self, dir: &Path) {
@@ -243,13 +233,7 @@ impl Host {
     /// # Panics
     /// When the host has gone.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the host runs").to_string();
-        let status = Command::new("kill")
-            .args(["-s", name, &id])
-            .status()
-            .await
-            .expect("kill can be run");
-        assert!(status.success(), "kill -s {name} {id}: {status}");
+        signal(&self.child, name).await;
     }
 
     /// Asks it to stop and waits until it has.
@@ -270,6 +254,66 @@ impl Host {
         let status = ended.unwrap_or_else(|_| panic!("the host does not stop:\n{}", self.log.text()));
         (status.expect("a child can be waited for"), self.log.text())
     }
+}
+
+/// A host that may not take requests yet.
+#[derive(Debug)]
+pub struct Starting {
+    log: Log,
+    child: Child,
+    dir: TempDir,
+}
+
+impl Starting {
+    /// What it has written so far.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends a signal, e.g. `HUP`.
+    ///
+    /// # Panics
+    /// When it has gone.
+    pub async fn signal(&self, name: &str) {
+        signal(&self.child, name).await;
+    }
+
+    /// Waits until it takes requests.
+    ///
+    /// # Panics
+    /// When it does not; with its log.
+    pub async fn ready(self) -> Host {
+        let Self { log, mut child, dir } = self;
+        let line = tokio::select! {
+            line = log.line("listening on http://") => line,
+            status = child.wait() => panic!("the host ended ({status:?}):\n{}", log.text()),
+        };
+        let url = line
+            .split_whitespace()
+            .last()
+            .expect("the line ends in an address")
+            .to_owned();
+        // The client wants one even for plain http; another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Host {
+            url,
+            client,
+            log,
+            child,
+            dir,
+        }
+    }
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("the host runs").to_string();
+    let status = Command::new("kill")
+        .args(["-s", name, &id])
+        .status()
+        .await
+        .expect("kill can be run");
+    assert!(status.success(), "kill -s {name} {id}: {status}");
 }
 
 /// What a host has written so far, to standard output and error alike.

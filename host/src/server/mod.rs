@@ -78,6 +78,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let config = Arc::new(config);
     let start = |error: &dyn std::fmt::Display| RunError::Start(error.to_string());
+    let hang_ups = signals::hang_ups().map_err(|error| start(&error))?;
     let ground = Ground::lay(&config, &env, vault).await?;
     let reloader = ground.start(config.clone(), env).await.map_err(|error| start(&error))?;
 
@@ -97,7 +98,7 @@ pub async fn run(
         .fallback_service(pipeline::admin(front, reloader.clone()));
 
     let watching = tokio::spawn(reload::watch(reloader.clone(), stop.clone()));
-    let signals = tokio::spawn(signals::follow(reloader.clone(), stop.clone()));
+    let signals = tokio::spawn(signals::follow(hang_ups, reloader.clone(), stop.clone()));
     let served = tokio::spawn(connections::serve(listener, public, stop.clone()));
     let administered = tokio::spawn(listen::serve_unix(socket, private, stop.clone()));
     ready(address);

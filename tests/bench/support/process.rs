@@ -97,6 +97,17 @@ impl Server {
         self.dir.path()
     }
 
+    /// The time on the processor that its threads have had. Nothing where the system does not say.
+    pub fn computed(&self) -> Option<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let of_task = |task: std::io::Result<std::fs::DirEntry>| -> Option<u64> {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            // Nanoseconds on the processor, nanoseconds of waiting for it, turns.
+            text.split_whitespace().next()?.parse().ok()
+        };
+        Some(Duration::from_nanos(tasks.filter_map(of_task).sum()))
+    }
+
     /// What it holds in memory now, in bytes. Nothing where the system does not say.
     pub fn resident(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
