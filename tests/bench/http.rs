@@ -2,8 +2,9 @@
 //!
 //! In: `host run` with `echo`; axum alone, answering with the very bytes that the host gave; the
 //! host's layers around an answer that needs no plugin. Each runs in a process of its own. Out: the
-//! difference at the median, and the ratio. The servers are asked in turn, over connections that
-//! are kept, so that whatever else the machine does falls on all of them alike. Never: figures of
+//! difference at the median, and the ratio. The servers are asked each by itself, as a caller asks,
+//! and then in turn, so that whatever else the machine does falls on all of them alike; over
+//! connections that are kept. Never: figures of
 //! different runs set against each other.
 
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ const SAID: &str = "Say hello to the world.";
 
 fn main() {
     servers::take_role();
-    let (mut criterion, _) = Measured::with_criterion();
+    let (mut criterion, measured) = Measured::with_criterion();
     // The caller's own thread; what it costs is in every figure alike.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -54,6 +55,7 @@ fn main() {
             ("host", host.address),
         ];
         alone(&mut criterion, &runtime, &name, &servers, &body);
+        report_alone(&measured, what, &name);
         let computed = || [&direct, &layers, &host].map(Server::computed);
         let before = computed();
         runtime.block_on(in_turn(what, &servers, &body));
@@ -82,6 +84,25 @@ fn alone(criterion: &mut Criterion, runtime: &Runtime, name: &str, servers: &[(&
         });
     }
     group.finish();
+}
+
+fn report_alone(measured: &Measured, what: &str, name: &str) {
+    // Criterion's name of the directory.
+    let group = name.replace('/', "_");
+    let of = |server| measured.median(&group, server);
+    let (Some(direct), Some(layers), Some(host)) = (of("direct"), of("layers"), of("host")) else {
+        return;
+    };
+    row(
+        &format!("HTTP chat, {what}, each asked alone: axum alone / host without plugin / host"),
+        format!(
+            "{} / {} / {}: the host adds {}",
+            Shown(direct),
+            Shown(layers),
+            Shown(host),
+            Shown(host.saturating_sub(direct))
+        ),
+    );
 }
 
 /// One request to each server after the other, again and again.
