@@ -144,7 +144,10 @@ impl Pool {
 
     /// Whether an instance is to be made ahead.
     pub(super) fn wants_more(&self) -> bool {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lacks(&self.idle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lacks(&self, idle: &Option<Vec<Guest>>) -> bool {
         let coming = self.coming.load(Ordering::Relaxed);
         idle.as_ref().is_some_and(|idle| idle.len() + coming < self.ahead)
     }
@@ -153,10 +156,10 @@ impl Pool {
     /// as there are places.
     fn place_ahead(&self) -> Option<Place<'_>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let coming = self.coming.load(Ordering::Relaxed);
-        idle.as_ref().filter(|idle| idle.len() + coming < self.ahead)?;
-        self.coming.fetch_add(1, Ordering::Relaxed);
-        Some(Place(self))
+        self.lacks(&idle).then(|| {
+            self.coming.fetch_add(1, Ordering::Relaxed);
+            Place(self)
+        })
     }
 
     /// Drops what is kept, now and later: the generation has been replaced.

@@ -19,6 +19,9 @@ mod thinking;
 mod tools;
 mod turn;
 
+pub use self::format::{SCHEMA as ANSWER_SCHEMA, schema::fit as fit_schema};
+pub use self::tools::input_schema;
+
 use llm_provider_sdk::types::{ChatRequest, Error};
 
 use self::extra::{Extra, Kinds};

@@ -147,6 +147,24 @@ pub async fn complete(
         .map_err(|error| located(error, &head))
 }
 
+/// The input of either call; their builders have the same members and no type in common.
+macro_rules! input {
+    ($input:ident, $model:expr, $body:expr, $riders:expr) => {
+        $input::builder()
+            .model_id($model)
+            .content_type(JSON)
+            .accept(JSON)
+            .body(Blob::new($body))
+            .set_guardrail_identifier($riders.guardrail_identifier())
+            .set_guardrail_version($riders.guardrail_version())
+            .set_trace($riders.trace())
+            .set_performance_config_latency($riders.latency())
+            .set_service_tier($riders.tier())
+            .set_request_metadata($riders.metadata())
+            .build()
+    };
+}
+
 /// One InvokeModel.
 pub(crate) async fn invoke(
     model: &str,
@@ -155,18 +173,7 @@ pub(crate) async fn invoke(
     target: &Target,
     settings: &Settings,
 ) -> Result<(Answered, Vec<u8>), Error> {
-    let input = InvokeModelInput::builder()
-        .model_id(model)
-        .content_type(JSON)
-        .accept(JSON)
-        .body(Blob::new(body))
-        .set_guardrail_identifier(riders.guardrail_identifier())
-        .set_guardrail_version(riders.guardrail_version())
-        .set_trace(riders.trace())
-        .set_performance_config_latency(riders.latency())
-        .set_service_tier(riders.tier())
-        .set_request_metadata(riders.metadata())
-        .build();
+    let input = input!(InvokeModelInput, model, body, riders);
     let mut operation = Operation::of(&InvokeModel::new());
     // What the model gets is the caller's bytes already: nothing is spliced in.
     let written = operation.write_blob(built(input)?)?;
@@ -181,18 +188,7 @@ pub(crate) async fn invoke(
 /// Asks for an answer piece by piece.
 pub async fn stream(req: ChatRequest, target: &Target, wish: Wish, settings: &Settings) -> Result<EventStream, Error> {
     let (Encoded { body, form }, riders) = encoded(req, target, wish, settings, true)?;
-    let input = InvokeModelWithResponseStreamInput::builder()
-        .model_id(&target.id)
-        .content_type(JSON)
-        .accept(JSON)
-        .body(Blob::new(body))
-        .set_guardrail_identifier(riders.guardrail_identifier())
-        .set_guardrail_version(riders.guardrail_version())
-        .set_trace(riders.trace())
-        .set_performance_config_latency(riders.latency())
-        .set_service_tier(riders.tier())
-        .set_request_metadata(riders.metadata())
-        .build();
+    let input = input!(InvokeModelWithResponseStreamInput, &target.id, body, riders);
     let mut operation = Operation::of(&InvokeModelWithResponseStream::new());
     let written = operation.write_blob(built(input)?)?;
     let asked = asked("bedrock:InvokeModelWithResponseStream", target);

@@ -127,7 +127,7 @@ pub fn encode(
     let mut report = Report::default();
     let mut splice = Splice::default();
     let mut format = tools::answer_format(&request, target, &mut report);
-    format.fit(target, &mut report)?;
+    format.fit(target, &mut report);
     let plan = fields::plan(&request, target, format.tool(), &mut report);
     let mut encoder = blocks::Encoder {
         target,

@@ -273,26 +273,14 @@ pub(super) fn betas(asked: Vec<String>, body: &Object, kinds: &Kinds) -> Vec<Str
     if kinds.files {
         need("files-api-", "2025-04-14");
     }
-    for (name, prefix, version) in OF_TURNS {
-        if kinds.fields.contains(name) {
-            need(prefix, version);
-        }
-    }
-    for (kind, prefix, version) in OF_TOOLS {
-        if kinds.tools.iter().any(|known| known == kind) {
-            need(prefix, version);
-        }
-    }
+    let holds = |kinds: &[String], kind: &str| kinds.iter().any(|known| known == kind);
+    let of_turns = OF_TURNS.iter().filter(|(name, ..)| kinds.fields.contains(name));
+    let of_tools = OF_TOOLS.iter().filter(|(kind, ..)| holds(&kinds.tools, kind));
     // What an answer brought goes back only with the beta that it came by.
-    for (kind, prefix, version) in OF_BLOCKS {
-        if kinds.blocks.iter().any(|known| known == kind) {
-            need(prefix, version);
-        }
-    }
-    for (field, prefix, version) in OF_FIELDS {
-        if body.has(field) {
-            need(prefix, version);
-        }
+    let of_blocks = OF_BLOCKS.iter().filter(|(kind, ..)| holds(&kinds.blocks, kind));
+    let of_fields = OF_FIELDS.iter().filter(|(field, ..)| body.has(field));
+    for (_, prefix, version) in of_turns.chain(of_tools).chain(of_blocks).chain(of_fields) {
+        need(prefix, version);
     }
     if let Some(thinking) = body.read::<Object>("thinking") {
         if thinking.has("block_binding") {

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::wire::{self, Object};
 
 /// Where the schema stands in the caller's request.
-const SCHEMA: &str = "response_format.json_schema.schema";
+pub const SCHEMA: &str = "response_format.json_schema.schema";
 
 /// Name of the tool that stands for a response format.
 const ANSWER_TOOL: &str = "structured_answer";

@@ -151,7 +151,7 @@ fn strict(tool: &Tool, model: &Model, at: &str, report: &mut Report) -> Option<b
 
 /// Anthropic needs a schema, and in it `type`. Where a caller wrote no form at all, an object is
 /// meant; a schema with a form of its own (`anyOf`, `$ref`) is the caller's to change.
-pub(super) fn input_schema(schema: Option<&str>) -> String {
+pub fn input_schema(schema: Option<&str>) -> String {
     let Some(text) = schema else {
         return Object::of_type("object").to_json();
     };

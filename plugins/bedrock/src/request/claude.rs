@@ -6,13 +6,10 @@
 //! That encoder is given a skeleton of the request: the shape of the conversation, without its
 //! contents.
 
-use llm_anthropic_wire::wire::Object;
 use llm_anthropic_wire::{Options, request as messages_api};
 use llm_provider_sdk::types::{
-    ChatRequest, Error, Message, Part, PartContent, ResponseFormat, Role, SchemaFormat, Tool, ToolCall, ToolChoice,
-    ToolResult, ToolSpec,
+    ChatRequest, Error, Message, Part, PartContent, Role, Tool, ToolCall, ToolChoice, ToolResult, ToolSpec,
 };
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::CLAUDE_STATE;
@@ -43,9 +40,6 @@ const PLACED: &[&str] = &[
     "tools",
     "top_p",
 ];
-
-/// A model with structured outputs.
-const STRUCTURED: &str = "claude-sonnet-4-5";
 
 /// Fits the request to the model.
 pub(super) fn plan(
@@ -110,58 +104,18 @@ fn skeleton(request: &ChatRequest, target: &Target, answer_tool: Option<&Tool>) 
     out
 }
 
-/// The schema of an answer as structured outputs take it; Bedrock's rules are the same for all models.
-/// `None` when that encoder makes nothing of it.
-pub(super) fn schema(format: &SchemaFormat, family: Family, report: &mut Report) -> Result<Option<String>, Error> {
-    let mut request = ChatRequest::new(STRUCTURED, vec![Message::text(Role::User, "-")]);
-    request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
-        // It has a place of its own beside the schema.
-        description: None,
-        ..format.clone()
-    }));
-    let body = fitted(request, family, None, report)?;
-    let config: Option<Object> = body.read("output_config");
-    let format: Option<Object> = config.and_then(|config| config.read("format"));
-    Ok(format.and_then(|mut format| object(format.take("schema"))))
-}
-
-/// The schema of a tool that is held to it, in the same way. `at` is where the tool stands.
-pub(super) fn parameters(tool: &Tool, family: Family, at: &str, report: &mut Report) -> Result<Option<String>, Error> {
-    let mut request = ChatRequest::new(STRUCTURED, vec![Message::text(Role::User, "-")]);
-    let Some(schema) = &tool.input_schema else {
-        return Ok(None);
-    };
-    let ToolSpec::Function(mut strict) = bare("-") else {
-        return Ok(None);
-    };
-    strict.input_schema = Some(schema.clone());
-    strict.strict = Some(true);
-    request.tools = vec![ToolSpec::Function(strict)];
-    let body = fitted(request, family, Some(at), report)?;
-    let tools: Vec<Object> = body.read("tools").unwrap_or_default();
-    let first = tools.into_iter().next();
-    Ok(first.and_then(|mut tool| object(tool.take("input_schema"))))
-}
-
-/// What the Messages API's encoder makes of a request, with its findings at their place here.
-fn fitted(request: ChatRequest, family: Family, at: Option<&str>, report: &mut Report) -> Result<Object, Error> {
-    let encoded = messages_api::encode(request, Options::default(), false)?;
-    for mut found in encoded.context.dropped {
+/// A schema as structured outputs and strict tools take it; Bedrock's rules are the same for all models.
+/// `at` is where it stands. `None` when it is no object.
+pub(super) fn held_schema(schema: &str, at: &str, family: Family, report: &mut Report) -> Option<String> {
+    let mut found = llm_anthropic_wire::report::Report::default();
+    let fitted = messages_api::fit_schema(schema, at, &mut found);
+    for mut found in found.into_dropped() {
         if family != Family::Claude {
             found.reason = found.reason.replace("Anthropic", "Bedrock");
         }
-        if let Some(at) = at {
-            found.field = found.field.replacen("tools[0]", at, 1);
-        }
         report.add(found.field, found.reason);
     }
-    // What was put together has to be written before it can be read.
-    Ok(Object::parse(&encoded.body.to_json()).unwrap_or_default())
-}
-
-fn object(json: Option<Box<RawValue>>) -> Option<String> {
-    json.map(|json| json.get().to_owned())
-        .filter(|json| json.starts_with('{'))
+    fitted.is_object().then(|| fitted.to_string())
 }
 
 fn bare(name: &str) -> ToolSpec {

@@ -9,6 +9,7 @@ use aws_sdk_bedrockruntime::types::{
     ToolSpecification,
 };
 use llm_anthropic_wire::model::Model;
+use llm_anthropic_wire::request::{ANSWER_SCHEMA, input_schema};
 use llm_anthropic_wire::wire::Object;
 use llm_provider_sdk::openai::AllowedTools;
 use llm_provider_sdk::types::{
@@ -67,12 +68,11 @@ impl AnswerFormat {
     }
 
     /// Fits the schema to what the service enforces: objects that hold nothing else, and no bounds.
-    pub(super) fn fit(&mut self, target: &Target, report: &mut Report) -> Result<(), Error> {
-        let Self::Native(format) = self else { return Ok(()) };
-        if let Some(schema) = claude::schema(format, target.family, report)? {
+    pub(super) fn fit(&mut self, target: &Target, report: &mut Report) {
+        let Self::Native(format) = self else { return };
+        if let Some(schema) = claude::held_schema(&format.schema, ANSWER_SCHEMA, target.family, report) {
             format.schema = schema;
         }
-        Ok(())
     }
 
     /// `outputConfig`.
@@ -248,7 +248,11 @@ fn function(
     let description = function.description.as_deref().filter(|text| !text.is_empty());
     let strict = function.strict.filter(|_| is_held(target));
     let schema = match strict {
-        Some(true) => claude::parameters(function, target.family, at, report)?.unwrap_or(schema),
+        Some(true) => {
+            let own = function.input_schema.as_deref().map(|own| input_schema(Some(own)));
+            own.and_then(|own| claude::held_schema(&own, &format!("{at}.parameters"), target.family, report))
+                .unwrap_or(schema)
+        }
         _ => schema,
     };
     if function.strict == Some(true) && strict.is_none() {

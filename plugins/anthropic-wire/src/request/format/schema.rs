@@ -62,7 +62,7 @@ const LISTED: &[&str] = &["anyOf", "oneOf", "allOf", "prefixItems"];
 
 /// Fits a schema that stands at `at` in the caller's request. Text that is not JSON is given back as
 /// a string, for the API to refuse.
-pub(crate) fn fit(schema: &str, at: &str, report: &mut Report) -> Value {
+pub fn fit(schema: &str, at: &str, report: &mut Report) -> Value {
     let Ok(mut schema) = serde_json::from_str::<Value>(schema) else {
         return Value::String(schema.to_owned());
     };
