@@ -12,7 +12,7 @@
 //!
 //! Beside the path: [`config`] says what was written and what it means, [`reload`] swaps the
 //! snapshot that requests see, [`admin`] tells what the host is doing, [`cli`] is the command line.
-//! [`llm`], [`context`], [`error`], [`clock`] and [`plain`] are what all of them share.
+//! [`llm`], [`context`], [`error`], [`clock`], [`plain`] and [`seat`] are what all of them share.
 
 pub mod admin;
 pub mod api;
@@ -31,4 +31,5 @@ pub mod plain;
 pub mod plugin;
 pub mod reload;
 pub mod routing;
+pub mod seat;
 pub mod server;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the bottom to the top: each may use those of lower lines. What stands in one line
 /// knows nothing of its neighbours.
 const ORDER: [&[&str]; 12] = [
-    &["llm", "clock", "plain"],
+    &["llm", "clock", "plain", "seat"],
     &["error"],
     &["config"],
     &["egress"],

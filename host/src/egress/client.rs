@@ -25,13 +25,14 @@ use super::error::EgressError;
 use super::remedy::Wanted;
 use super::resolver::{CheckedResolver, Resolver, SystemResolver};
 use super::service::Service;
+use crate::seat::Seat;
 
 mod failure;
 mod lanes;
 mod reach;
 
 use failure::Failure;
-use lanes::{Lanes, Seat};
+use lanes::Lanes;
 pub use reach::Reached;
 
 /// How the client connects.

@@ -18,6 +18,7 @@ use http_body::{Frame, SizeHint};
 use crate::api::error::{Dialect, respond};
 use crate::context::RequestContext;
 use crate::error::GatewayError;
+use crate::seat::Seat;
 
 /// Places of the whole host.
 #[derive(Clone)]
@@ -48,25 +49,11 @@ impl Places {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    fn take(&self, limit: usize) -> Result<Place, GatewayError> {
+    fn take(&self, limit: usize) -> Result<Seat, GatewayError> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(GatewayError::ShuttingDown);
         }
-        let place = Place(self.taken.clone());
-        // The place is given back by its drop when it was one too many.
-        if self.taken.fetch_add(1, Ordering::Relaxed) < limit {
-            Ok(place)
-        } else {
-            Err(GatewayError::Overloaded)
-        }
-    }
-}
-
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        Seat::take(&self.taken, limit).ok_or(GatewayError::Overloaded)
     }
 }
 
@@ -92,7 +79,7 @@ pub async fn take(State(places): State<Places>, request: Request, next: Next) ->
 /// A body that holds a place until it has been sent or dropped.
 struct Held {
     body: Body,
-    _place: Place,
+    _place: Seat,
 }
 
 impl HttpBody for Held {

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use crate::egress::body::Observer;
 use crate::egress::error::EgressError;
+use crate::seat::Seat;
 
 /// Exchanges on one connection: RFC 9113, section 6.5.2, recommends servers to take no fewer.
 const SEATS: usize = 100;
@@ -29,9 +30,6 @@ struct Lane {
     client: reqwest::Client,
     taken: Arc<AtomicUsize>,
 }
-
-/// A place on a connection; dropping it frees it.
-pub(super) struct Seat(Arc<AtomicUsize>);
 
 impl Lanes {
     /// A client with a free seat, made where there is none.
@@ -67,15 +65,8 @@ impl Lanes {
 
 impl Lane {
     fn take(&self, seats: usize) -> Option<(reqwest::Client, Seat)> {
-        // The seat is given back by its drop when it was one too many.
-        let seat = Seat(Arc::clone(&self.taken));
-        (self.taken.fetch_add(1, Ordering::Relaxed) < seats).then(|| (self.client.clone(), seat))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let seat = Seat::take(&self.taken, seats)?;
+        Some((self.client.clone(), seat))
     }
 }
 

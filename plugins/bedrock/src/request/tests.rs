@@ -322,16 +322,18 @@ fn how_much_to_think_in_each_models_words() {
     assert_eq!(dropped, ["reasoning_effort"]);
 }
 
+fn city(schema: &str, strict: Option<bool>) -> ResponseFormat {
+    ResponseFormat::JsonSchema(SchemaFormat {
+        name: "City".to_owned(),
+        description: None,
+        schema: schema.to_owned(),
+        strict,
+    })
+}
+
 #[test]
 fn a_schema_by_the_api_or_by_a_tool() {
-    let schema = || {
-        Some(ResponseFormat::JsonSchema(SchemaFormat {
-            name: "City".to_owned(),
-            description: None,
-            schema: r#"{"type":"object"}"#.to_owned(),
-            strict: Some(true),
-        }))
-    };
+    let schema = || Some(city(r#"{"type":"object"}"#, Some(true)));
     let form = |model: &str| {
         let mut request = ask(model, vec![user("Hi")]);
         request.response_format = schema();

@@ -378,12 +378,7 @@ fn claude_models_that_bedrock_does_not_hold() {
         ("us.anthropic.claude-opus-5-5", false),
     ] {
         let mut request = ask(model, vec![user("Hi")]);
-        request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
-            name: "City".to_owned(),
-            description: None,
-            schema: r#"{"type":"object"}"#.to_owned(),
-            strict: Some(true),
-        }));
+        request.response_format = Some(city(r#"{"type":"object"}"#, Some(true)));
         let (body, _) = written(request);
         assert_eq!(body.get("outputConfig"), None, "{model}");
         let config = &body["toolConfig"];
@@ -404,12 +399,7 @@ fn schemas_are_for_the_models_that_bedrock_holds_to_them() {
         ("openai.gpt-oss-120b-1:0", true),
     ] {
         let mut request = ask(model, vec![user("Hi")]);
-        request.response_format = Some(ResponseFormat::JsonSchema(SchemaFormat {
-            name: "City".to_owned(),
-            description: None,
-            schema: r#"{"type":"object","additionalProperties":false}"#.to_owned(),
-            strict: None,
-        }));
+        request.response_format = Some(city(r#"{"type":"object","additionalProperties":false}"#, None));
         let (body, dropped) = written(request);
         assert_eq!(body.get("outputConfig").is_some(), held, "{model}");
         assert_eq!(dropped.is_empty(), held, "{model}: {dropped:?}");
